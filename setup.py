@@ -1,0 +1,116 @@
+"""Build of the one extension module, memopt._memopt.
+
+Everything else about the package is in pyproject.toml.  Switches, read from
+the environment (any value but "" and "0" turns one on):
+
+MEMOPT_DEBUG   assertions and structure validity checks, no optimisation
+MEMOPT_ASAN    AddressSanitizer and UndefinedBehaviorSanitizer (gcc, clang)
+MEMOPT_TSAN    ThreadSanitizer (gcc, clang)
+MEMOPT_WERROR  compiler warnings are errors
+"""
+
+import os
+import sys
+
+import numpy
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+SOURCES = [
+    "src/module.c",
+    "src/exactsum/accumulator.c",
+    "src/exactsum/exactsum.c",
+    "src/floatmatrix/floatmatrix.c",
+    "src/internpool/internpool.c",
+    "src/lazymap/lazymap.c",
+]
+
+GNU_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+    "-Wno-cast-function-type",
+]
+
+
+def switched_on(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def gnu_flags() -> tuple[list[str], list[str]]:
+    """Compile and link flags for gcc, clang and mingw-w64."""
+    # Contracting a * b + c into one rounding would break the exact sums.
+    compile_flags = ["-std=c11", "-fvisibility=hidden", "-ffp-contract=off"]
+    compile_flags += GNU_WARNINGS
+    link_flags: list[str] = []
+    if switched_on("MEMOPT_DEBUG"):
+        compile_flags += ["-O0", "-g3", "-UNDEBUG", "-DMO_DEBUG=1"]
+    else:
+        # Wheels are built once and run often; CPython's own default may be
+        # -O2, at which gcc 11 and older do not vectorise.
+        compile_flags += ["-O3"]
+    for name, flag in (
+        ("MEMOPT_ASAN", "-fsanitize=address,undefined"),
+        ("MEMOPT_TSAN", "-fsanitize=thread"),
+    ):
+        if switched_on(name):
+            compile_flags += [flag, "-g", "-O1", "-fno-omit-frame-pointer"]
+            # CPython compiles with -fwrapv, which would hide overflows.
+            compile_flags += ["-fno-sanitize-recover=undefined", "-fno-wrapv"]
+            link_flags += [flag]
+    if switched_on("MEMOPT_WERROR"):
+        compile_flags += ["-Werror"]
+    return compile_flags, link_flags
+
+
+def msvc_flags() -> tuple[list[str], list[str]]:
+    """Compile and link flags for MSVC and clang-cl."""
+    compile_flags = ["/std:c11", "/W3", "/fp:precise", "/utf-8"]
+    if switched_on("MEMOPT_DEBUG"):
+        compile_flags += ["/Od", "/Zi", "/UNDEBUG", "/DMO_DEBUG=1"]
+    else:
+        compile_flags += ["/O2"]
+    if switched_on("MEMOPT_WERROR"):
+        compile_flags += ["/WX"]
+    return compile_flags, []
+
+
+class BuildExt(build_ext):
+    """build_ext that picks the flags once the compiler is known."""
+
+    def build_extensions(self) -> None:
+        is_msvc = self.compiler.compiler_type == "msvc"
+        compile_flags, link_flags = msvc_flags() if is_msvc else gnu_flags()
+        for extension in self.extensions:
+            extension.extra_compile_args += compile_flags
+            extension.extra_link_args += link_flags
+        super().build_extensions()
+
+
+def headers() -> list[str]:
+    """Every header, so that a changed one rebuilds the extension."""
+    return [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk("src")
+        for name in names
+        if name.endswith(".h")
+    ]
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "memopt._memopt",
+            sources=SOURCES,
+            depends=headers(),
+            include_dirs=["src", numpy.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+            libraries=[] if sys.platform == "win32" else ["m"],
+        )
+    ],
+    cmdclass={"build_ext": BuildExt},
+)

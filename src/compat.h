@@ -1,0 +1,56 @@
+/* compat.h - one face for every compiler and CPython that memopt supports.
+ *
+ * Compilers: gcc, clang, mingw-w64, MSVC (C11).  CPython: 3.11 and later.
+ * Anything a compiler offers beyond C11 is wrapped here, each with a twin
+ * for the others; no other file tests a compiler or Python version.
+ * Owns no memory and no state. */
+#ifndef MO_COMPAT_H
+#define MO_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Structure members for type objects: Python.h has them from 3.12 on. */
+#include <structmember.h>
+
+/* Checks too slow for release builds, such as walking a whole table.  They
+ * are on with MEMOPT_DEBUG=1 (see setup.py), beside plain assert(). */
+#ifdef MO_DEBUG
+# define MO_CHECK(expression) assert(expression)
+#else
+# define MO_CHECK(expression) ((void)0)
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+# define MO_LIKELY(x) __builtin_expect(!!(x), 1)
+# define MO_UNLIKELY(x) __builtin_expect(!!(x), 0)
+# define MO_NOINLINE __attribute__((noinline))
+/* A hint that the cache line at p will be read soon; never faults. */
+# define MO_PREFETCH(p) __builtin_prefetch(p)
+#else
+# define MO_LIKELY(x) (x)
+# define MO_UNLIKELY(x) (x)
+# if defined(_MSC_VER)
+#  define MO_NOINLINE __declspec(noinline)
+# else
+#  define MO_NOINLINE
+# endif
+# define MO_PREFETCH(p) ((void)(p))
+#endif
+
+/* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
+ * under the GIL.  A function that runs inside one ends in _lock_held. */
+#if PY_VERSION_HEX >= 0x030D0000
+# define MO_BEGIN_CRITICAL_SECTION(op) Py_BEGIN_CRITICAL_SECTION(op)
+# define MO_END_CRITICAL_SECTION() Py_END_CRITICAL_SECTION()
+#else
+# define MO_BEGIN_CRITICAL_SECTION(op) {
+# define MO_END_CRITICAL_SECTION() }
+#endif
+
+#endif

@@ -1,0 +1,424 @@
+/* accumulator.c - see accumulator.h for what it computes and who owns what.
+ *
+ * Integer arithmetic only: neither the rounding mode nor FTZ/DAZ set by other
+ * code can change a result. */
+#include "exactsum/accumulator.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#define CHUNK_BITS 32
+#define CHUNK_MASK UINT64_C(0xffffffff)
+#define TOP (MO_ACCUMULATOR_CHUNKS - 1)
+
+/* One addition moves a chunk by less than 2**52 + 2**32 and a normalized
+ * chunk is below 2**32, so 2**11 - 2 of them stay below 2**63. */
+#define HEADROOM_FULL 2046
+
+#define MANTISSA_BITS 52
+#define MANTISSA_MASK ((UINT64_C(1) << MANTISSA_BITS) - 1)
+#define IMPLICIT_BIT (UINT64_C(1) << MANTISSA_BITS)
+#define EXPONENT_MASK 0x7ff
+
+/* Quotients are rounded from this many chunks below the unit, so that the
+ * digits that decide a tie are there even for the least subnormal. */
+#define FRACTION_CHUNKS 2
+#define WIDE_CHUNKS (MO_ACCUMULATOR_CHUNKS + FRACTION_CHUNKS)
+
+void
+mo_accumulator_init(mo_accumulator *acc)
+{
+    memset(acc, 0, sizeof *acc);
+    acc->headroom = HEADROOM_FULL;
+}
+
+/* Chunks 0..65 into 0..2**32-1; the top one takes what is left, signed. */
+static void
+propagate(int64_t chunk[MO_ACCUMULATOR_CHUNKS])
+{
+    int64_t carry = 0;
+    for (int i = 0; i < TOP; i++) {
+        int64_t v = chunk[i] + carry;
+        uint64_t low = (uint64_t)v & CHUNK_MASK;
+        /* Floor division: v - low is a multiple of 2**32. */
+        carry = (v - (int64_t)low) / (INT64_C(1) << CHUNK_BITS);
+        chunk[i] = (int64_t)low;
+    }
+    chunk[TOP] += carry;
+}
+
+void
+mo_accumulator_normalize(mo_accumulator *acc)
+{
+    propagate(acc->chunk);
+    acc->headroom = HEADROOM_FULL;
+}
+
+static inline void
+claim_headroom(mo_accumulator *acc)
+{
+    if (acc->headroom == 0) {
+        mo_accumulator_normalize(acc);
+    }
+    acc->headroom--;
+}
+
+static void
+note_special(mo_accumulator *acc, uint64_t bits)
+{
+    if (bits & MANTISSA_MASK) {
+        acc->has_nan = 1;
+    }
+    else if (bits >> 63) {
+        acc->has_minus_inf = 1;
+    }
+    else {
+        acc->has_plus_inf = 1;
+    }
+}
+
+static inline void
+add_bits(mo_accumulator *acc, uint64_t bits)
+{
+    unsigned exponent = (unsigned)(bits >> MANTISSA_BITS) & EXPONENT_MASK;
+    uint64_t mantissa = bits & MANTISSA_MASK;
+    if (exponent == EXPONENT_MASK) {
+        note_special(acc, bits);
+        return;
+    }
+    if (exponent != 0) {
+        mantissa |= IMPLICIT_BIT;
+        exponent--; /* subnormals share the least normal exponent */
+    }
+    claim_headroom(acc);
+    unsigned offset = exponent % CHUNK_BITS;
+    int64_t low = (int64_t)((mantissa << offset) & CHUNK_MASK);
+    int64_t high = (int64_t)(mantissa >> (CHUNK_BITS - offset));
+    int64_t sign = -(int64_t)(bits >> 63); /* 0 or -1: (v ^ s) - s negates */
+    int64_t *chunk = &acc->chunk[exponent / CHUNK_BITS];
+    chunk[0] += (low ^ sign) - sign;
+    chunk[1] += (high ^ sign) - sign;
+}
+
+void
+mo_accumulator_add(mo_accumulator *acc, double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    add_bits(acc, bits);
+}
+
+void
+mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    const char *p = first;
+    for (size_t i = 0; i < n; i++, p += stride) {
+        uint64_t bits;
+        memcpy(&bits, p, sizeof bits);
+        add_bits(acc, bits);
+    }
+}
+
+/* The bits of float f as those of the equal double, by integers alone, since
+ * a conversion instruction would flush subnormals under DAZ. */
+static uint64_t
+widen(uint32_t f)
+{
+    uint64_t sign = (uint64_t)(f >> 31) << 63;
+    unsigned exponent = (f >> 23) & 0xff;
+    uint64_t mantissa = (uint64_t)(f & 0x7fffff) << (MANTISSA_BITS - 23);
+    if (exponent == 0xff) {
+        return sign | (uint64_t)EXPONENT_MASK << MANTISSA_BITS | mantissa;
+    }
+    if (exponent == 0) {
+        if (mantissa == 0) {
+            return sign;
+        }
+        exponent = 1;
+        while (!(mantissa & IMPLICIT_BIT)) {
+            mantissa <<= 1;
+            exponent--; /* wraps below zero; the bias below restores it */
+        }
+        mantissa &= MANTISSA_MASK;
+    }
+    uint64_t wide = (uint64_t)(exponent + (1023u - 127u)) & EXPONENT_MASK;
+    return sign | wide << MANTISSA_BITS | mantissa;
+}
+
+void
+mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    const char *p = first;
+    for (size_t i = 0; i < n; i++, p += stride) {
+        uint32_t bits;
+        memcpy(&bits, p, sizeof bits);
+        add_bits(acc, widen(bits));
+    }
+}
+
+static void
+add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign)
+{
+    const unsigned bit = -MO_ACCUMULATOR_UNIT;
+    const unsigned offset = bit % CHUNK_BITS; /* 18: never a shift by 64 */
+    int64_t low = (int64_t)((magnitude << offset) & CHUNK_MASK);
+    int64_t middle =
+        (int64_t)((magnitude >> (CHUNK_BITS - offset)) & CHUNK_MASK);
+    int64_t high = (int64_t)(magnitude >> (2 * CHUNK_BITS - offset));
+    claim_headroom(acc);
+    int64_t *chunk = &acc->chunk[bit / CHUNK_BITS];
+    chunk[0] += (low ^ sign) - sign;
+    chunk[1] += (middle ^ sign) - sign;
+    chunk[2] += (high ^ sign) - sign;
+}
+
+void
+mo_accumulator_add_i64(mo_accumulator *acc, int64_t x)
+{
+    uint64_t magnitude = x < 0 ? UINT64_C(0) - (uint64_t)x : (uint64_t)x;
+    add_integer(acc, magnitude, -(int64_t)(x < 0));
+}
+
+void
+mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x)
+{
+    add_integer(acc, x, 0);
+}
+
+/* Adds sign * other, sign being 1 or -1; both are normalized first. */
+static void
+add_chunks(mo_accumulator *acc, const mo_accumulator *other, int64_t sign)
+{
+    mo_accumulator addend = *other;
+    mo_accumulator_normalize(&addend);
+    mo_accumulator_normalize(acc);
+    for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
+        acc->chunk[i] += sign * addend.chunk[i];
+    }
+    mo_accumulator_normalize(acc);
+}
+
+void
+mo_accumulator_merge(mo_accumulator *acc, const mo_accumulator *other)
+{
+    acc->has_nan |= other->has_nan;
+    acc->has_plus_inf |= other->has_plus_inf;
+    acc->has_minus_inf |= other->has_minus_inf;
+    add_chunks(acc, other, 1);
+}
+
+void
+mo_accumulator_subtract(mo_accumulator *acc, const mo_accumulator *other)
+{
+    uint8_t plus = other->has_minus_inf, minus = other->has_plus_inf;
+    acc->has_nan |= other->has_nan;
+    acc->has_plus_inf |= plus;
+    acc->has_minus_inf |= minus;
+    add_chunks(acc, other, -1);
+}
+
+/* A magnitude to be rounded: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS)))
+ * in units of 2**-1074, plus something in (0, 1) of limb[0]'s unit if
+ * `sticky`.  The top limb may be wider than 32 bits, but not than 62. */
+typedef struct {
+    uint64_t limb[WIDE_CHUNKS];
+    int negative;
+    int sticky;
+} magnitude;
+
+static void
+magnitude_of(const mo_accumulator *acc, magnitude *m)
+{
+    int64_t chunk[MO_ACCUMULATOR_CHUNKS];
+    memcpy(chunk, acc->chunk, sizeof chunk);
+    propagate(chunk);
+    m->negative = chunk[TOP] < 0;
+    m->sticky = 0;
+    if (m->negative) {
+        for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
+            chunk[i] = -chunk[i];
+        }
+        propagate(chunk);
+    }
+    memset(m->limb, 0, FRACTION_CHUNKS * sizeof m->limb[0]);
+    for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
+        m->limb[i + FRACTION_CHUNKS] = (uint64_t)chunk[i];
+    }
+}
+
+/* Position of the highest set bit of a nonzero v. */
+static int
+highest_bit(uint64_t v)
+{
+    int bit = 0;
+    for (int step = 32; step > 0; step /= 2) {
+        if (v >> step) {
+            v >>= step;
+            bit += step;
+        }
+    }
+    return bit;
+}
+
+/* Bits from..from+53 of the limbs below the top one's excess. */
+static uint64_t
+extract_bits(const magnitude *m, int from, int count)
+{
+    uint64_t out = 0;
+    for (int got = 0; got < count;) {
+        int index = (from + got) / CHUNK_BITS;
+        int offset = (from + got) % CHUNK_BITS;
+        if (index >= WIDE_CHUNKS - 1) { /* the wide top limb: all the rest */
+            offset = from + got - (WIDE_CHUNKS - 1) * CHUNK_BITS;
+            out |= (m->limb[WIDE_CHUNKS - 1] >> offset) << got;
+            break;
+        }
+        out |= (m->limb[index] >> offset) << got;
+        got += CHUNK_BITS - offset;
+    }
+    return out & ((UINT64_C(1) << count) - 1);
+}
+
+static int
+any_bit_below(const magnitude *m, int position)
+{
+    int index = position / CHUNK_BITS;
+    uint64_t partial = (UINT64_C(1) << position % CHUNK_BITS) - 1;
+    if (m->limb[index] & partial) {
+        return 1;
+    }
+    while (--index >= 0) {
+        if (m->limb[index]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Round half to even.  The bits of a double are its mantissa plus its
+ * exponent, so a carry out of the mantissa lands where it should. */
+static double
+round_magnitude(const magnitude *m, mo_sum_kind *kind)
+{
+    const int unit = FRACTION_CHUNKS * CHUNK_BITS;
+    int top = WIDE_CHUNKS - 1;
+    while (top >= 0 && m->limb[top] == 0) {
+        top--;
+    }
+    *kind = MO_SUM_FINITE;
+    if (top < 0) {
+        return 0.0;
+    }
+    int lowest = top * CHUNK_BITS + highest_bit(m->limb[top]) - MANTISSA_BITS;
+    if (lowest < unit) {
+        lowest = unit; /* subnormal: no finer than 2**-1074 */
+    }
+    uint64_t bits = (uint64_t)(lowest - unit) << MANTISSA_BITS;
+    bits += extract_bits(m, lowest, MANTISSA_BITS + 1);
+    int half = (int)extract_bits(m, lowest - 1, 1);
+    if (half && (bits & 1 || m->sticky || any_bit_below(m, lowest - 1))) {
+        bits++;
+    }
+    const uint64_t infinity = (uint64_t)EXPONENT_MASK << MANTISSA_BITS;
+    if (lowest - unit >= EXPONENT_MASK - 1 || bits >= infinity) {
+        bits = infinity;
+        *kind = MO_SUM_OVERFLOW;
+    }
+    bits |= (uint64_t)m->negative << 63;
+    double result;
+    memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+/* True and *result set when what was seen was not all finite. */
+static int
+special_result(const mo_accumulator *acc, double *result, mo_sum_kind *kind)
+{
+    if (acc->has_nan || (acc->has_plus_inf && acc->has_minus_inf)) {
+        *kind = acc->has_nan ? MO_SUM_NAN : MO_SUM_INVALID;
+        *result = (double)NAN;
+        return 1;
+    }
+    if (acc->has_plus_inf || acc->has_minus_inf) {
+        *kind = MO_SUM_INF;
+        *result = acc->has_plus_inf ? (double)INFINITY : -(double)INFINITY;
+        return 1;
+    }
+    return 0;
+}
+
+double
+mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind)
+{
+    mo_sum_kind ignored;
+    double result;
+    magnitude m;
+    kind = kind ? kind : &ignored;
+    if (special_result(acc, &result, kind)) {
+        return result;
+    }
+    magnitude_of(acc, &m);
+    return round_magnitude(&m, kind);
+}
+
+/* m //= n and m->sticky = m % n != 0, one 32-bit digit after another. */
+static void
+divide_short(magnitude *m, uint32_t n)
+{
+    uint64_t top = m->limb[WIDE_CHUNKS - 1];
+    uint64_t remainder = top % n;
+    m->limb[WIDE_CHUNKS - 1] = top / n;
+    for (int i = WIDE_CHUNKS - 2; i >= 0; i--) {
+        uint64_t dividend = remainder << CHUNK_BITS | m->limb[i];
+        m->limb[i] = dividend / n;
+        remainder = dividend % n;
+    }
+    m->sticky = remainder != 0;
+}
+
+/* The same for any n, one bit after another: 2,200 steps. */
+static void
+divide_long(magnitude *m, uint64_t n)
+{
+    uint64_t top = m->limb[WIDE_CHUNKS - 1];
+    uint64_t remainder = top % n;
+    m->limb[WIDE_CHUNKS - 1] = top / n;
+    for (int i = WIDE_CHUNKS - 2; i >= 0; i--) {
+        uint64_t quotient = 0;
+        for (int bit = CHUNK_BITS - 1; bit >= 0; bit--) {
+            int overflow = (int)(remainder >> 63);
+            remainder = remainder << 1 | (m->limb[i] >> bit & 1);
+            quotient <<= 1;
+            if (overflow || remainder >= n) {
+                remainder -= n;
+                quotient |= 1;
+            }
+        }
+        m->limb[i] = quotient;
+    }
+    m->sticky = remainder != 0;
+}
+
+double
+mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind)
+{
+    mo_sum_kind ignored;
+    double result;
+    magnitude m;
+    assert(n > 0);
+    kind = kind ? kind : &ignored;
+    if (special_result(acc, &result, kind)) {
+        return result;
+    }
+    magnitude_of(acc, &m);
+    if (n <= CHUNK_MASK) {
+        divide_short(&m, (uint32_t)n);
+    }
+    else {
+        divide_long(&m, n);
+    }
+    return round_magnitude(&m, kind);
+}

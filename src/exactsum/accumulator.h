@@ -1,0 +1,85 @@
+/* accumulator.h - the exact sum of any number of doubles, as one big integer.
+ *
+ * The small superaccumulator of R. M. Neal, "Fast exact summation using small
+ * and large superaccumulators" (arXiv:1505.05571, 2015): a fixed-point number
+ * wide enough for every finite double, in chunks of 32 bits that are kept in
+ * 64, so that carries need propagating only now and then.  Adding is exact
+ * and commutative, so the value depends on neither order nor grouping.
+ *
+ * Pure C: no Python object, no allocation, no failure.  The caller owns the
+ * struct; one thread at a time may use it. */
+#ifndef MO_EXACTSUM_ACCUMULATOR_H
+#define MO_EXACTSUM_ACCUMULATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bit 0 of the number has the weight of the least subnormal, 2**-1074; the
+ * greatest double ends at bit 2097.  67 chunks of 32 bits leave 46 bits above
+ * it for carries and the sign: room for 2**45 times the greatest double. */
+#define MO_ACCUMULATOR_CHUNKS 67
+#define MO_ACCUMULATOR_UNIT (-1074)
+
+typedef struct {
+    /* value = 2**-1074 * sum(chunk[i] * 2**(32 * i)).  Each chunk is signed
+     * and may exceed 32 bits while additions are outstanding. */
+    int64_t chunk[MO_ACCUMULATOR_CHUNKS];
+    /* Additions that may follow before carries must be propagated. */
+    int32_t headroom;
+    /* What has been seen that is not a finite number. */
+    uint8_t has_nan, has_plus_inf, has_minus_inf;
+} mo_accumulator;
+
+/* How a sum came out; only "raise" callers tell the last three apart. */
+typedef enum {
+    MO_SUM_FINITE,
+    MO_SUM_OVERFLOW, /* finite terms, but the rounded sum is infinite */
+    MO_SUM_INF,      /* infinities of one sign among the terms */
+    MO_SUM_NAN,      /* a NaN among the terms */
+    MO_SUM_INVALID,  /* infinities of both signs, no NaN */
+} mo_sum_kind;
+
+void
+mo_accumulator_init(mo_accumulator *acc);
+
+void
+mo_accumulator_add(mo_accumulator *acc, double x);
+
+/* n doubles, `stride` bytes apart (may be negative, zero or unaligned). */
+void
+mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride);
+
+/* The same for floats, each exact as a double. */
+void
+mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride);
+
+void
+mo_accumulator_add_i64(mo_accumulator *acc, int64_t x);
+
+void
+mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x);
+
+/* acc += other; acc -= other.  `other` is left as it is and may be `acc`. */
+void
+mo_accumulator_merge(mo_accumulator *acc, const mo_accumulator *other);
+
+void
+mo_accumulator_subtract(mo_accumulator *acc, const mo_accumulator *other);
+
+/* Brings chunks 0..65 into 0..2**32-1, leaving the sign in chunk 66: the one
+ * representation of a value, so that equal sums compare equal by memcmp. */
+void
+mo_accumulator_normalize(mo_accumulator *acc);
+
+/* The sum rounded to nearest, ties to even.  *kind may be NULL.  An empty or
+ * cancelled sum is +0.0. */
+double
+mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind);
+
+/* The sum divided by n > 0, rounded once. */
+double
+mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind);
+
+#endif

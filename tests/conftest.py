@@ -1,0 +1,18 @@
+"""Settings shared by every test."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Times vary on shared machines: a slow example is not a failure.
+settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.register_profile("quick", settings.get_profile("default"), max_examples=25)
+settings.register_profile(
+    "thorough", settings.get_profile("default"), max_examples=2000
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,58 @@
+"""Tools that several test files need: fresh processes, failing allocations."""
+
+import gc
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def run_in_fresh_process(code: str, *arguments: str) -> str:
+    """Run `code` in a new interpreter; its stdout, or a failure with its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def fail_each_allocation(
+    prepare: Callable[[], Any],
+    act: Callable[[Any], Any],
+    check: Callable[[Any], Any] = lambda subject: None,
+) -> int:
+    """Call act(prepare()) with its 1st, then its 2nd, ... allocation failing.
+
+    After each call `check(subject)` says whether the subject is still sound.
+    Ends when ten calls in a row meet no MemoryError, which means that there
+    are no more allocations to fail, and returns how many calls met one.
+    """
+    testcapi = pytest.importorskip(
+        "_testcapi", reason="needs CPython's allocation hooks (_testcapi)"
+    )
+    failures = calm = 0
+    for nth in itertools.count(1):
+        subject = prepare()
+        gc.collect(0)
+        raised = False
+        testcapi.set_nomemory(nth, nth + 1)
+        try:
+            act(subject)
+        except MemoryError:
+            raised = True
+        finally:
+            testcapi.remove_mem_hooks()
+        check(subject)
+        failures += raised
+        calm = 0 if raised else calm + 1
+        if calm == 10:
+            return failures
+    raise AssertionError("unreachable")

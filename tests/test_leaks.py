@@ -1,0 +1,62 @@
+"""No exported type leaks: each is made and dropped often, in a fresh process."""
+
+import pytest
+from support import run_in_fresh_process
+
+from memopt import _memopt
+
+# How to make one instance of each exported type, and use what it offers.
+FACTORIES: dict[str, str] = {}
+
+EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}
+
+PROGRAM = """
+import gc, sys, tracemalloc
+import memopt
+from memopt import _memopt
+
+def make():
+    {factory}
+
+def blocks_after(rounds):
+    for _ in range(rounds):
+        make()
+    gc.collect()
+    return sys.getallocatedblocks()
+
+kind = getattr(_memopt, {name!r})
+blocks_after(200)
+references = sys.getrefcount(kind)
+blocks = blocks_after(200)
+assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
+grown = blocks_after(1000) - blocks
+assert abs(grown) < 100, f"{{grown}} blocks more after 1000 rounds"
+assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
+"""
+
+
+def test_every_exported_type_has_a_factory() -> None:
+    assert FACTORIES.keys() == EXPORTED
+
+
+@pytest.mark.parametrize("name", sorted(FACTORIES))
+def test_type_does_not_leak(name: str) -> None:
+    factory = "\n    ".join(FACTORIES[name].strip().splitlines())
+    run_in_fresh_process(PROGRAM.format(factory=factory, name=name))
+
+
+def test_module_is_freed_with_its_last_reference() -> None:
+    run_in_fresh_process(
+        """
+import gc, importlib.util, sys, weakref
+import memopt._memopt as first
+spec = importlib.util.find_spec("memopt._memopt")
+second = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(second)
+assert second is not first
+gone = weakref.ref(second)
+del second
+gc.collect()
+assert gone() is None
+"""
+    )
