@@ -82,6 +82,11 @@ def msvc_flags() -> tuple[list[str], list[str]]:
 class BuildExt(build_ext):
     """build_ext that picks the flags once the compiler is known."""
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # A change of switches changes no file: never take an old object.
+        self.force = True
+
     def build_extensions(self) -> None:
         is_msvc = self.compiler.compiler_type == "msvc"
         compile_flags, link_flags = msvc_flags() if is_msvc else gnu_flags()

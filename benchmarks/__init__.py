@@ -1,0 +1,1 @@
+"""Speed and memory beside the peers: ``compare`` for ratios, pytest for history."""

@@ -1,0 +1,35 @@
+"""``python -m memopt``: the commands."""
+
+import argparse
+import sys
+
+import memopt
+from memopt.demo import command as demo
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m memopt",
+        description="Less memory for Python programs: see what the swaps save.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"memopt {memopt.__version__}"
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    demo_parser = commands.add_parser(
+        "demo", help="measure each swap, before and after, on this machine"
+    )
+    demo.add_arguments(demo_parser)
+    demo_parser.set_defaults(run=demo.main)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that ``arguments`` name; the exit code."""
+    options = _parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

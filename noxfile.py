@@ -1,0 +1,158 @@
+"""The lanes: ``nox`` runs them all, ``nox -s test`` one, ``nox -l`` lists them.
+
+Every lane builds memopt for itself in a virtual environment of its own and
+runs the tests from a folder that has no memopt package in it, so that what is
+tested is what was installed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
+PYTHON_FILES = ("memopt", "tests", "benchmarks", "noxfile.py", "setup.py")
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = False
+
+
+def _is_there(version: str) -> bool:
+    """Whether python<version> runs: a pyenv shim may exist and not run."""
+    command = shutil.which(f"python{version}")
+    if command is None:
+        return False
+    code = "import sys, sysconfig; print(sys.version_info[:2])"
+    done = subprocess.run([command, "-c", code], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+PYTHONS = [version for version in SUPPORTED if _is_there(version)]
+DEFAULT = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _install(session: nox.Session, *extras: str, **switches: str) -> None:
+    wanted = f"[{','.join(extras)}]" if extras else ""
+    session.install(f".{wanted}", env={"MEMOPT_WERROR": "1", **switches})
+
+
+def _elsewhere(session: nox.Session, *folders: str) -> Path:
+    """A folder with copies of `folders` and the settings, but no memopt."""
+    target = Path(session.create_tmp()) / "elsewhere"
+    shutil.rmtree(target, ignore_errors=True)
+    for folder in folders:
+        shutil.copytree(
+            ROOT / folder,
+            target / folder,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+def _run_tests(session: nox.Session, **env: str) -> None:
+    session.chdir(_elsewhere(session, "tests"))
+    session.run("python", "-m", "pytest", *session.posargs, env=env)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and clang-format, changing nothing."""
+    session.install(*nox.project.dependency_groups(_project(), "lint"))
+    session.run("ruff", "check", *PYTHON_FILES)
+    session.run("ruff", "format", "--check", *PYTHON_FILES)
+    sources = sorted(str(p) for p in (ROOT / "src").rglob("*.[ch]"))
+    session.run("clang-format", "--dry-run", "--Werror", *sources)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy over the package, and the stub against the compiled module."""
+    session.install(*nox.project.dependency_groups(_project(), "typing"))
+    _install(session)
+    session.run("mypy")
+    session.chdir(_elsewhere(session))
+    session.run("python", "-m", "mypy.stubtest", "memopt", "--concise")
+
+
+@nox.session(python=PYTHONS)
+def test(session: nox.Session) -> None:
+    """The tests, on every CPython that this machine has."""
+    _install(session, "test")
+    _run_tests(session)
+
+
+@nox.session
+def readme(session: nox.Session) -> None:
+    """The README's two commands as pasted, in a clone and an empty environment."""
+    clone = Path(session.create_tmp()) / "memopt clone"
+    shutil.rmtree(clone, ignore_errors=True)
+    session.run("git", "clone", "-q", str(ROOT), str(clone), external=True)
+    blocks = re.findall(r"```(?:sh|shell|console)\n(.*?)```", _readme(), re.DOTALL)
+    session.chdir(clone)
+    for block in blocks[:2]:
+        session.run("sh", "-e", "-x", "-c", block.strip(), external=True)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """sdist, and a wheel from it, installed and tested from another folder."""
+    session.install(*nox.project.dependency_groups(_project(), "build"))
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist), str(ROOT))
+    (built,) = dist.glob("*.whl")
+    session.install(f"memopt[test] @ {built.as_uri()}")
+    _run_tests(session)
+
+
+@nox.session
+def debug(session: nox.Session) -> None:
+    """The tests with assertions and structure validity checks on."""
+    _install(session, "test", MEMOPT_DEBUG="1")
+    _run_tests(session, HYPOTHESIS_PROFILE="quick")
+
+
+@nox.session
+def asan(session: nox.Session) -> None:
+    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
+    compiler = os.environ.get("CC", "gcc").split()
+    find = [*compiler, "-print-file-name=libasan.so"]
+    library = subprocess.run(find, capture_output=True, text=True, check=True)
+    _run_tests(
+        session,
+        HYPOTHESIS_PROFILE="quick",
+        LD_PRELOAD=library.stdout.strip(),
+        # CPython itself leaves memory behind at exit; tests count leaks.
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+        UBSAN_OPTIONS="print_stacktrace=1",
+        # pymalloc would hide memopt's small blocks from the sanitizer.
+        PYTHONMALLOC="malloc",
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks run and their contenders agree; the figures mean nothing."""
+    _install(session, "bench")
+    session.chdir(_elsewhere(session, "benchmarks"))
+    session.run(
+        *("python", "-m", "pytest", "benchmarks", "--benchmark-disable"),
+        env={"MEMOPT_BENCH_SCALE": "0.01"},
+    )
+    compare = ("python", "-m", "benchmarks.compare")
+    session.run(*compare, "--scale", "0.01", "--rounds", "1", "--json", "-")
+
+
+def _project() -> dict[str, object]:
+    return nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def _readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
