@@ -1,0 +1,163 @@
+"""``python -m memopt demo``: what it measures, prints and writes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memopt.demo import command, report, scenarios
+from memopt.demo.measure import Cost, MeasurementError, Result, measure
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "memopt", "demo", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    target = tmp_path_factory.mktemp("a folder, ünïcode") / "figures.json"
+    done = run_demo("--json", str(target))
+    assert done.returncode == 0, done.stderr
+    for scenario in scenarios.SCENARIOS:
+        assert f"\n{scenario.name}: {scenario.title}\n" in done.stdout
+    assert list(target.parent.iterdir()) == [target]
+    loaded: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _ratio(figures: dict[str, Any], name: str) -> float:
+    (scenario,) = (s for s in figures["scenarios"] if s["name"] == name)
+    before: int = scenario["before"]["python_peak_bytes"]
+    after: int = scenario["after"]["python_peak_bytes"]
+    return before / after
+
+
+def test_every_scenario_is_measured(figures: dict[str, Any]) -> None:
+    names = [s["name"] for s in figures["scenarios"]]
+    assert names == [s.name for s in scenarios.SCENARIOS]
+    for scenario in figures["scenarios"]:
+        assert scenario["equal"] is True
+        for cost in (scenario["before"], scenario["after"], *scenario["others"]):
+            assert cost["seconds"] > 0
+            assert cost["peak_bytes"] > 1_000_000
+            assert cost["python_peak_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "at_least"),
+    [("lazymap", 30), ("internpool", 2), ("internpool-unique", 30)],
+)
+def test_memory_saved(figures: dict[str, Any], name: str, at_least: float) -> None:
+    assert _ratio(figures, name) >= at_least
+
+
+def test_memory_saved_by_matrix(figures: dict[str, Any]) -> None:
+    assert _ratio(figures, "floatmatrix") >= 3.5
+
+
+def test_json_on_stdout_replaces_the_table() -> None:
+    done = run_demo("--only", "floatmatrix", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    (scenario,) = json.loads(done.stdout)["scenarios"]
+    assert scenario["name"] == "floatmatrix"
+
+
+def test_progress_names_each_step() -> None:
+    done = run_demo("--only", "floatmatrix")
+    lines = done.stderr.splitlines()
+    assert lines == [
+        "[1/2] measuring floatmatrix: lists",
+        "[2/2] measuring floatmatrix: FloatMatrix",
+    ]
+
+
+def test_scale_multiplies_the_work() -> None:
+    once, twice = (
+        json.loads(
+            run_demo("--only", "floatmatrix", "--scale", n, "--json", "-").stdout
+        )
+        for n in ("1", "2")
+    )
+    small = once["scenarios"][0]["after"]["python_peak_bytes"]
+    large = twice["scenarios"][0]["after"]["python_peak_bytes"]
+    assert small >= 8_000_000
+    assert large - small == pytest.approx(8_000_000, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scale", "0"], "argument --scale: '0' is not a whole number above 0"),
+        (["--scale", "x"], "argument --scale: 'x' is not a whole number above 0"),
+        (["--only", "nothing"], "argument --only: invalid choice: 'nothing'"),
+        (["--json", "/no/such/folder/f.json"], "there is no such folder"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_bad_arguments_end_with_2(arguments: list[str], message: str) -> None:
+    done = run_demo(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_unwritable_target_ends_with_2(tmp_path: Path) -> None:
+    done = run_demo("--only", "floatmatrix", "--json", str(tmp_path))
+    assert done.returncode == 2
+    assert "memopt demo: --json" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def _result(answer: object) -> Result:
+    def cost(label: str, value: object, size: int) -> Cost:
+        return Cost(label, "code", 0.5, 10 * size, size, value)
+
+    scenario = scenarios.Scenario("name", "title", *[scenarios.SCENARIOS[0].before] * 2)
+    before, after = cost("old", 1, 4_000_000), cost("new", answer, 1_000_000)
+    return Result(scenario, before, after, ())
+
+
+def test_report_shows_the_ratio_and_a_bar() -> None:
+    text = report.as_text([_result(1)], 1)
+    assert "new peaks at 1/4.0 of the memory; equal answers" in text
+    bars = [line.count("#") for line in text.splitlines() if "#" in line]
+    assert bars == [30, 8]
+
+
+def test_different_answers_are_shouted() -> None:
+    result = _result(2)
+    assert not result.equal
+    assert "THE ANSWERS DIFFER" in report.as_text([result], 1)
+    assert report.as_object([result], 1)["scenarios"][0]["equal"] is False
+
+
+def test_different_answers_end_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "measure", lambda *_: _result(2))
+    options = command.argparse.Namespace(json="-", scale=1, only=["lazymap"])
+    assert command.main(options) == 1
+
+
+def test_matrix_answers_must_agree_to_the_last_bit() -> None:
+    same = scenarios.find("floatmatrix").equal
+    exact = {"sum": 0.1 + 0.2, "exact": 0.3}
+    assert same(exact, {"sum": 0.3, "exact": 0.3})
+    assert not same(exact, {"sum": 0.1 + 0.2, "exact": 0.1 + 0.2})
+
+
+def test_failing_worker_is_reported() -> None:
+    def fail(scale: int) -> scenarios.Outcome:
+        raise AssertionError("never run here")
+
+    variant = scenarios.Variant("no such variant", "", fail)
+    broken = scenarios.Scenario("lazymap", "", variant, variant)
+    with pytest.raises(MeasurementError, match="ended with 1"):
+        measure(broken, 1, lambda what: None)
