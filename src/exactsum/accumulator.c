@@ -10,7 +10,7 @@
 
 #define CHUNK_BITS 32
 #define CHUNK_MASK UINT64_C(0xffffffff)
-#define TOP (MO_ACCUMULATOR_CHUNKS - 1)
+#define TOP MO_ACCUMULATOR_TOP
 
 /* One addition moves a chunk by less than 2**52 + 2**32 and a normalized
  * chunk is below 2**32, so 2**11 - 2 of them stay below 2**63. */
@@ -21,8 +21,9 @@
 #define IMPLICIT_BIT (UINT64_C(1) << MANTISSA_BITS)
 #define EXPONENT_MASK 0x7ff
 
-/* Quotients are rounded from this many chunks below the unit, so that the
- * digits that decide a tie are there even for the least subnormal. */
+/* Quotients have this many digits below the unit.  The first one holds the
+ * bit that decides a tie; with two, no nonzero quotient by a 64-bit divisor
+ * looks like zero, so that its sign is kept. */
 #define FRACTION_CHUNKS 2
 #define WIDE_CHUNKS (MO_ACCUMULATOR_CHUNKS + FRACTION_CHUNKS)
 
@@ -55,13 +56,17 @@ mo_accumulator_normalize(mo_accumulator *acc)
     acc->headroom = HEADROOM_FULL;
 }
 
-static inline void
-claim_headroom(mo_accumulator *acc)
+/* How many of n additions may be done before calling this again. */
+static inline size_t
+claim_headroom(mo_accumulator *acc, size_t n)
 {
     if (acc->headroom == 0) {
         mo_accumulator_normalize(acc);
     }
-    acc->headroom--;
+    size_t claimed = (size_t)acc->headroom;
+    claimed = n < claimed ? n : claimed;
+    acc->headroom -= (int32_t)claimed;
+    return claimed;
 }
 
 static void
@@ -78,6 +83,7 @@ note_special(mo_accumulator *acc, uint64_t bits)
     }
 }
 
+/* Adds the double with these bits; headroom must have been claimed. */
 static inline void
 add_bits(mo_accumulator *acc, uint64_t bits)
 {
@@ -91,7 +97,6 @@ add_bits(mo_accumulator *acc, uint64_t bits)
         mantissa |= IMPLICIT_BIT;
         exponent--; /* subnormals share the least normal exponent */
     }
-    claim_headroom(acc);
     unsigned offset = exponent % CHUNK_BITS;
     int64_t low = (int64_t)((mantissa << offset) & CHUNK_MASK);
     int64_t high = (int64_t)(mantissa >> (CHUNK_BITS - offset));
@@ -104,9 +109,7 @@ add_bits(mo_accumulator *acc, uint64_t bits)
 void
 mo_accumulator_add(mo_accumulator *acc, double x)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    add_bits(acc, bits);
+    mo_accumulator_add_f64(acc, &x, 1, 0);
 }
 
 void
@@ -114,22 +117,29 @@ mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
                        ptrdiff_t stride)
 {
     const char *p = first;
-    for (size_t i = 0; i < n; i++, p += stride) {
-        uint64_t bits;
-        memcpy(&bits, p, sizeof bits);
-        add_bits(acc, bits);
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint64_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, bits);
+        }
     }
 }
 
-/* The bits of float f as those of the equal double, by integers alone, since
- * a conversion instruction would flush subnormals under DAZ. */
-static uint64_t
-widen(uint32_t f)
+/* The bits of the double that equals a narrower IEEE 754 number, by integers
+ * alone, since a conversion instruction would flush subnormals under DAZ. */
+static inline uint64_t
+widen(uint32_t bits, unsigned exponent_bits, unsigned mantissa_bits)
 {
-    uint64_t sign = (uint64_t)(f >> 31) << 63;
-    unsigned exponent = (f >> 23) & 0xff;
-    uint64_t mantissa = (uint64_t)(f & 0x7fffff) << (MANTISSA_BITS - 23);
-    if (exponent == 0xff) {
+    const unsigned exponent_mask = (1u << exponent_bits) - 1;
+    const unsigned bias = EXPONENT_MASK / 2 - exponent_mask / 2;
+    uint64_t sign = (uint64_t)(bits >> (exponent_bits + mantissa_bits)) << 63;
+    unsigned exponent = (bits >> mantissa_bits) & exponent_mask;
+    uint64_t mantissa = bits & ((1u << mantissa_bits) - 1);
+    mantissa <<= MANTISSA_BITS - mantissa_bits;
+    if (exponent == exponent_mask) {
         return sign | (uint64_t)EXPONENT_MASK << MANTISSA_BITS | mantissa;
     }
     if (exponent == 0) {
@@ -139,12 +149,11 @@ widen(uint32_t f)
         exponent = 1;
         while (!(mantissa & IMPLICIT_BIT)) {
             mantissa <<= 1;
-            exponent--; /* wraps below zero; the bias below restores it */
+            exponent--; /* wraps below zero; adding the bias unwraps it */
         }
         mantissa &= MANTISSA_MASK;
     }
-    uint64_t wide = (uint64_t)(exponent + (1023u - 127u)) & EXPONENT_MASK;
-    return sign | wide << MANTISSA_BITS | mantissa;
+    return sign | (uint64_t)(exponent + bias) << MANTISSA_BITS | mantissa;
 }
 
 void
@@ -152,10 +161,30 @@ mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
                        ptrdiff_t stride)
 {
     const char *p = first;
-    for (size_t i = 0; i < n; i++, p += stride) {
-        uint32_t bits;
-        memcpy(&bits, p, sizeof bits);
-        add_bits(acc, widen(bits));
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint32_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, widen(bits, 8, 23));
+        }
+    }
+}
+
+void
+mo_accumulator_add_f16(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    const char *p = first;
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint16_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, widen(bits, 5, 10));
+        }
     }
 }
 
@@ -168,7 +197,7 @@ add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign)
     int64_t middle =
         (int64_t)((magnitude >> (CHUNK_BITS - offset)) & CHUNK_MASK);
     int64_t high = (int64_t)(magnitude >> (2 * CHUNK_BITS - offset));
-    claim_headroom(acc);
+    (void)claim_headroom(acc, 1);
     int64_t *chunk = &acc->chunk[bit / CHUNK_BITS];
     chunk[0] += (low ^ sign) - sign;
     chunk[1] += (middle ^ sign) - sign;
@@ -188,36 +217,59 @@ mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x)
     add_integer(acc, x, 0);
 }
 
-/* Adds sign * other, sign being 1 or -1; both are normalized first. */
-static void
+/* acc += sign * other, sign being 1 or -1; -1 if that is out of range. */
+static int
 add_chunks(mo_accumulator *acc, const mo_accumulator *other, int64_t sign)
 {
-    mo_accumulator addend = *other;
+    mo_accumulator result = *acc, addend = *other;
+    mo_accumulator_normalize(&result);
     mo_accumulator_normalize(&addend);
-    mo_accumulator_normalize(acc);
     for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
-        acc->chunk[i] += sign * addend.chunk[i];
+        result.chunk[i] += sign * addend.chunk[i];
     }
-    mo_accumulator_normalize(acc);
+    mo_accumulator_normalize(&result);
+    if (result.chunk[TOP] <= -MO_ACCUMULATOR_TOP_LIMIT ||
+        result.chunk[TOP] >= MO_ACCUMULATOR_TOP_LIMIT) {
+        return -1;
+    }
+    *acc = result;
+    return 0;
 }
 
-void
+int
 mo_accumulator_merge(mo_accumulator *acc, const mo_accumulator *other)
 {
+    if (add_chunks(acc, other, 1) < 0) {
+        return -1;
+    }
     acc->has_nan |= other->has_nan;
     acc->has_plus_inf |= other->has_plus_inf;
     acc->has_minus_inf |= other->has_minus_inf;
-    add_chunks(acc, other, 1);
+    return 0;
 }
 
-void
+int
 mo_accumulator_subtract(mo_accumulator *acc, const mo_accumulator *other)
 {
+    if (add_chunks(acc, other, -1) < 0) {
+        return -1;
+    }
     uint8_t plus = other->has_minus_inf, minus = other->has_plus_inf;
     acc->has_nan |= other->has_nan;
-    acc->has_plus_inf |= plus;
+    acc->has_plus_inf |= plus; /* other may be acc: read before written */
     acc->has_minus_inf |= minus;
-    add_chunks(acc, other, -1);
+    return 0;
+}
+
+bool
+mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b)
+{
+    mo_accumulator x = *a, y = *b;
+    mo_accumulator_normalize(&x);
+    mo_accumulator_normalize(&y);
+    return memcmp(x.chunk, y.chunk, sizeof x.chunk) == 0 &&
+           x.has_nan == y.has_nan && x.has_plus_inf == y.has_plus_inf &&
+           x.has_minus_inf == y.has_minus_inf;
 }
 
 /* A magnitude to be rounded: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS)))
@@ -263,7 +315,8 @@ highest_bit(uint64_t v)
     return bit;
 }
 
-/* Bits from..from+53 of the limbs below the top one's excess. */
+/* `count` bits, at most 53, from position `from` up; position 0 is the lowest
+ * bit of limb[0], and what lies above the top limb reads as zeros. */
 static uint64_t
 extract_bits(const magnitude *m, int from, int count)
 {
@@ -337,8 +390,9 @@ round_magnitude(const magnitude *m, mo_sum_kind *kind)
 static int
 special_result(const mo_accumulator *acc, double *result, mo_sum_kind *kind)
 {
-    if (acc->has_nan || (acc->has_plus_inf && acc->has_minus_inf)) {
-        *kind = acc->has_nan ? MO_SUM_NAN : MO_SUM_INVALID;
+    bool invalid = acc->has_plus_inf && acc->has_minus_inf;
+    if (acc->has_nan || invalid) {
+        *kind = invalid ? MO_SUM_INVALID : MO_SUM_NAN;
         *result = (double)NAN;
         return 1;
     }
