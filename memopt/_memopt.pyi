@@ -1,9 +1,9 @@
 """Types of the C core.  Import the names from memopt itself."""
 
 from collections.abc import Iterable
-from typing import Literal, SupportsFloat, SupportsIndex, TypeAlias, final
+from typing import Literal, Self, SupportsFloat, SupportsIndex, TypeAlias, final
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer
 
 _Number: TypeAlias = SupportsFloat | SupportsIndex
 _Numbers: TypeAlias = Buffer | ExactSum | Iterable[_Number | _Numbers]
@@ -11,6 +11,7 @@ _Numbers: TypeAlias = Buffer | ExactSum | Iterable[_Number | _Numbers]
 def fsum(
     obj: _Numbers, /, *, special: Literal["propagate", "raise"] = "propagate"
 ) -> float: ...
+
 @final
 class ExactSum:
     def __new__(cls, terms: _Number | _Numbers = (), /) -> Self: ...

@@ -228,7 +228,7 @@ add_chunks(mo_accumulator *acc, const mo_accumulator *other, int64_t sign)
         result.chunk[i] += sign * addend.chunk[i];
     }
     mo_accumulator_normalize(&result);
-    if (result.chunk[TOP] <= -MO_ACCUMULATOR_TOP_LIMIT ||
+    if (result.chunk[TOP] < -MO_ACCUMULATOR_TOP_LIMIT ||
         result.chunk[TOP] >= MO_ACCUMULATOR_TOP_LIMIT) {
         return -1;
     }

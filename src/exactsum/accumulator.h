@@ -22,9 +22,9 @@
 #define MO_ACCUMULATOR_TOP (MO_ACCUMULATOR_CHUNKS - 1)
 #define MO_ACCUMULATOR_UNIT (-1074)
 
-/* A sum made by merging has |top chunk| below this, that is, is below 2**75
- * times the greatest double.  2**63 additions of doubles after that move the
- * top chunk by 2**49 at most, so it cannot overflow. */
+/* A normalized sum made by merging has its top chunk in [-LIMIT, LIMIT): it is
+ * within 2**75 times the greatest double.  2**63 additions of doubles after
+ * that move the top chunk by 2**49 at most, so it cannot overflow. */
 #define MO_ACCUMULATOR_TOP_LIMIT (INT64_C(1) << 61)
 
 typedef struct {

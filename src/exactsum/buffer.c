@@ -241,6 +241,9 @@ static bool
 is_misleading(PyTypeObject *type)
 {
     PyObject *mro = type->tp_mro; /* borrowed; a tuple of types */
+    if (mro == NULL) { /* a static type that its module forgot to ready */
+        return false;
+    }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
         const char *name = ((PyTypeObject *)PyTuple_GET_ITEM(mro, i))->tp_name;
         for (size_t j = 0; j < Py_ARRAY_LENGTH(misleading_types); j++) {
@@ -250,6 +253,19 @@ is_misleading(PyTypeObject *type)
         }
     }
     return false;
+}
+
+/* obj.dtype, or NULL with an exception set. */
+static PyObject *
+get_dtype(PyObject *obj)
+{
+    PyObject *name = PyUnicode_InternFromString("dtype");
+    if (name == NULL) {
+        return NULL;
+    }
+    PyObject *dtype = PyObject_GetAttr(obj, name);
+    Py_DECREF(name);
+    return dtype;
 }
 
 #define NEEDED "real numbers of at most 64 bits are needed"
@@ -267,7 +283,7 @@ refuse_dtype(PyObject *dtype)
 static void
 refuse_items(PyObject *obj, const char *format)
 {
-    PyObject *dtype = PyObject_GetAttrString(obj, "dtype");
+    PyObject *dtype = get_dtype(obj);
     if (dtype != NULL) {
         refuse_dtype(dtype);
     }
@@ -295,7 +311,7 @@ acquire(PyObject *obj, Py_buffer *view)
     }
     if (PyErr_ExceptionMatches(PyExc_ValueError)) {
         PyObject *cause = PyErr_GetRaisedException();
-        PyObject *dtype = PyObject_GetAttrString(obj, "dtype");
+        PyObject *dtype = get_dtype(obj);
         if (dtype == NULL) {
             PyErr_SetRaisedException(cause);
             return -1;

@@ -395,11 +395,13 @@ note_path(const reader *r)
         return;
     }
     PyObject *exception = PyErr_GetRaisedException();
+    PyObject *method = PyUnicode_InternFromString("add_note");
     PyObject *note = format_note(r);
     PyObject *done = NULL;
-    if (note != NULL) {
-        done = PyObject_CallMethod(exception, "add_note", "O", note);
+    if (method != NULL && note != NULL) {
+        done = PyObject_CallMethodOneArg(exception, method, note);
     }
+    Py_XDECREF(method);
     Py_XDECREF(note);
     Py_XDECREF(done);
     /* Replaces any error from above: the note is a courtesy, and the

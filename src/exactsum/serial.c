@@ -87,7 +87,7 @@ mo_serial_load(const uint8_t *bytes, size_t size, mo_sum *sum)
     if (flags & ~(FLAG_NAN | FLAG_PLUS_INF | FLAG_MINUS_INF)) {
         return "its flags are not known";
     }
-    if (top <= -MO_ACCUMULATOR_TOP_LIMIT || top >= MO_ACCUMULATOR_TOP_LIMIT) {
+    if (top < -MO_ACCUMULATOR_TOP_LIMIT || top >= MO_ACCUMULATOR_TOP_LIMIT) {
         return "its sum is out of range";
     }
     mo_sum_init(sum);

@@ -7,7 +7,7 @@
  *        1      1  flags: 1 NaN seen, 2 infinity seen, 4 minus infinity seen
  *        2      8  count, signed
  *       10    264  chunks 0..65 of the normalized accumulator, 32 bits each
- *      274      8  chunk 66, signed, below its limit
+ *      274      8  chunk 66, signed, within its limit
  *      282      8  FNV-1a hash of the bytes before it
  *
  * Each sum has one such form, and bytes that are not the form of a sum are
