@@ -162,6 +162,17 @@ def test_means_that_are_nearly_ties(quotient: int, count: int) -> None:
         assert identical(holding(units, count).mean, expected)
 
 
+@pytest.mark.parametrize("count", [2, 3, 2**32 - 1, 2**32, 2**32 + 2, 2**63 - 2])
+def test_subnormal_means_beside_ties(count: int) -> None:
+    # Where only the last digits of the quotient tell which side it is on.
+    for odd in (1, 3, 2**20 + 1, 2**53 - 1):
+        tie = odd * count // 2  # units, half way between odd//2 and odd//2 + 1
+        for units in (tie - 1, tie, tie + 1):
+            for signed in (units, -units):
+                expected = round_fraction(Fraction(signed, count) * UNIT)
+                assert identical(holding(signed, count).mean, expected)
+
+
 @pytest.mark.parametrize("count", [2, 3, 2**32 - 1, 2**32, 2**63 - 1])
 def test_mean_of_the_least_number_keeps_its_sign(count: int) -> None:
     assert identical(holding(1, count).mean, 0.0)

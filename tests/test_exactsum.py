@@ -170,6 +170,19 @@ def test_count_is_64_bits_wide() -> None:
     assert (with_count(-1) - with_count(GREATEST_COUNT)).count == -(2**63)
 
 
+@pytest.mark.parametrize("end", [GREATEST_COUNT, -GREATEST_COUNT - 1])
+def test_count_reaches_its_ends(end: int) -> None:
+    step = 1 if end > 0 else -1
+    before = with_count(end - step)
+    assert (before + with_count(step)).count == end
+    assert (before - with_count(-step)).count == end
+    assert (with_count(0) + with_count(end)).count == end
+    assert (with_count(end) - with_count(0)).count == end
+    if end > 0:
+        before.add(1.0)
+        assert before.count == end
+
+
 # Merging and subtracting -----------------------------------------------------
 
 
@@ -322,6 +335,8 @@ def test_equality() -> None:
     assert ExactSum([NAN]) == ExactSum([-NAN])
     assert ExactSum([NAN]) != ExactSum([INF])
     assert ExactSum([INF]) != ExactSum([-INF])
+    assert ExactSum([INF, -INF]) != ExactSum([-INF, -INF])
+    assert ExactSum([INF, -INF]) != ExactSum([INF, INF])
     assert ExactSum([INF, NAN]) != ExactSum([INF, 0.0])
     assert ExactSum([1.0]) != 1.0
     assert ExactSum([1.0]).__eq__(1.0) is NotImplemented

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import doctest
+import gc
 import inspect
 import itertools
 import math
@@ -476,6 +477,15 @@ def test_number_without_dimensions_that_has_iter() -> None:
     with pytest.raises(TypeError, match="0-d array"):
         fsum(Scalar())
 
+    class Indexed:  # items by __getitem__ alone do not make it a collection
+        def __getitem__(self, index: int) -> float:
+            raise AssertionError("not a collection")
+
+        def __float__(self) -> float:
+            return 2.5
+
+    assert fsum([Indexed(), 1.0]) == 3.5
+
     class Broken(Scalar):
         def __float__(self) -> float:
             raise ZeroDivisionError
@@ -555,6 +565,20 @@ def test_item_dropped_while_it_is_read() -> None:
 
     items: list[Any] = [Fickle(), 1.0]
     assert fsum(items) == 7.0
+
+
+def test_nested_list_dropped_while_it_is_read() -> None:
+    class Dropper:
+        def __float__(self) -> float:
+            outer.clear()  # now only fsum holds the list that self is in
+            gc.collect()
+            self.reuse = [[7.0] * 500 for _ in range(50)]
+            return 1.0
+
+    outer: list[Any] = [[Dropper(), *[2.0] * 499], 4.0]
+    assert fsum(outer) == 999.0
+    outer.append((Dropper(), *[2.0] * 499))
+    assert fsum(iter(outer)) == 999.0
 
 
 def test_finalizer_that_changes_the_list() -> None:

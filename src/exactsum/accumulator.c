@@ -21,9 +21,9 @@
 #define IMPLICIT_BIT (UINT64_C(1) << MANTISSA_BITS)
 #define EXPONENT_MASK 0x7ff
 
-/* Quotients have this many digits below the unit.  The first one holds the
- * bit that decides a tie; with two, no nonzero quotient by a 64-bit divisor
- * looks like zero, so that its sign is kept. */
+/* Quotients have this many digits below the unit.  A quotient by n <= 2**63
+ * that is no tie differs from every tie by 1 / (2 * n) >= 2**-64 units or
+ * more, and from zero by more, so two digits tell, whatever is cut off. */
 #define FRACTION_CHUNKS 2
 #define WIDE_CHUNKS (MO_ACCUMULATOR_CHUNKS + FRACTION_CHUNKS)
 
@@ -272,13 +272,11 @@ mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b)
            x.has_minus_inf == y.has_minus_inf;
 }
 
-/* A magnitude to be rounded: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS)))
- * in units of 2**-1074, plus something in (0, 1) of limb[0]'s unit if
- * `sticky`.  The top limb may be wider than 32 bits, but not than 62. */
+/* A magnitude: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS))) in units of
+ * 2**-1074.  The top limb may be wider than 32 bits, but not than 62. */
 typedef struct {
     uint64_t limb[WIDE_CHUNKS];
     int negative;
-    int sticky;
 } magnitude;
 
 static void
@@ -288,7 +286,6 @@ magnitude_of(const mo_accumulator *acc, magnitude *m)
     memcpy(chunk, acc->chunk, sizeof chunk);
     propagate(chunk);
     m->negative = chunk[TOP] < 0;
-    m->sticky = 0;
     if (m->negative) {
         for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
             chunk[i] = -chunk[i];
@@ -372,7 +369,7 @@ round_magnitude(const magnitude *m, mo_sum_kind *kind)
     uint64_t bits = (uint64_t)(lowest - unit) << MANTISSA_BITS;
     bits += extract_bits(m, lowest, MANTISSA_BITS + 1);
     int half = (int)extract_bits(m, lowest - 1, 1);
-    if (half && (bits & 1 || m->sticky || any_bit_below(m, lowest - 1))) {
+    if (half && (bits & 1 || any_bit_below(m, lowest - 1))) {
         bits++;
     }
     const uint64_t infinity = (uint64_t)EXPONENT_MASK << MANTISSA_BITS;
@@ -418,7 +415,7 @@ mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind)
     return round_magnitude(&m, kind);
 }
 
-/* m //= n and m->sticky = m % n != 0, one 32-bit digit after another. */
+/* m //= n, one 32-bit digit after another. */
 static void
 divide_short(magnitude *m, uint32_t n)
 {
@@ -430,10 +427,9 @@ divide_short(magnitude *m, uint32_t n)
         m->limb[i] = dividend / n;
         remainder = dividend % n;
     }
-    m->sticky = remainder != 0;
 }
 
-/* The same for any n, one bit after another: 2,200 steps. */
+/* The same for n <= 2**63, one bit after another: 2,200 steps. */
 static void
 divide_long(magnitude *m, uint64_t n)
 {
@@ -443,17 +439,15 @@ divide_long(magnitude *m, uint64_t n)
     for (int i = WIDE_CHUNKS - 2; i >= 0; i--) {
         uint64_t quotient = 0;
         for (int bit = CHUNK_BITS - 1; bit >= 0; bit--) {
-            int overflow = (int)(remainder >> 63);
             remainder = remainder << 1 | (m->limb[i] >> bit & 1);
             quotient <<= 1;
-            if (overflow || remainder >= n) {
+            if (remainder >= n) {
                 remainder -= n;
                 quotient |= 1;
             }
         }
         m->limb[i] = quotient;
     }
-    m->sticky = remainder != 0;
 }
 
 double
@@ -462,7 +456,7 @@ mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind)
     mo_sum_kind ignored;
     double result;
     magnitude m;
-    assert(n > 0);
+    assert(0 < n && n <= UINT64_C(1) << 63);
     kind = kind ? kind : &ignored;
     if (special_result(acc, &result, kind)) {
         return result;

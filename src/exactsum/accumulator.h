@@ -95,7 +95,7 @@ mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b);
 double
 mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind);
 
-/* The sum divided by n > 0, rounded once. */
+/* The sum divided by n in 1..2**63, rounded once. */
 double
 mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind);
 

@@ -70,7 +70,6 @@ parse_format(const Py_buffer *view, item_format *item)
     switch (*code) {
         case '@':
         case '=':
-        case '^': /* '^': NumPy's native, but unaligned */
             code++;
             break;
         case '<':
@@ -204,7 +203,7 @@ add_axis(walk *w, const char *p, int axis)
     for (Py_ssize_t i = 0; i < n; i++) {
         const char *part = p + i * stride;
         if (suboffset >= 0) {
-            memcpy(&part, part, sizeof part);
+            memcpy(&part, (const void *)part, sizeof part);
             part += suboffset;
         }
         if (innermost) {
@@ -220,8 +219,8 @@ static void
 add_buffer(walk *w)
 {
     const Py_buffer *view = w->view;
-    /* True also where an exporter left the strides out, as ctypes does. */
-    if (PyBuffer_IsContiguous(view, 'A')) {
+    /* Contiguous is also what has no strides at all, as from ctypes. */
+    if (view->ndim == 0 || PyBuffer_IsContiguous(view, 'A')) {
         add_run(w, view->buf, view->len / view->itemsize, view->itemsize);
     }
     else {

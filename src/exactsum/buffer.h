@@ -6,10 +6,12 @@
 #ifndef MO_EXACTSUM_BUFFER_H
 #define MO_EXACTSUM_BUFFER_H
 
+#include <limits.h>
+
 #include "exactsum/exactsum.h"
 
 /* Stands for a buffer of any number of dimensions. */
-#define MO_ANY_NDIM PyBUF_MAX_NDIM
+#define MO_ANY_NDIM INT_MAX
 
 /* Adds every item of obj's buffer, which may have up to max_ndim dimensions
  * (0: one number), to *total, and their number to *count, which must be what
