@@ -493,6 +493,13 @@ def test_number_without_dimensions_that_has_iter() -> None:
     with pytest.raises(ZeroDivisionError):
         fsum([Broken()])
 
+    class Closed(Scalar):
+        def __iter__(self) -> Iterator[float]:
+            raise BoomError
+
+    with pytest.raises(BoomError):
+        fsum([Closed()])
+
 
 # Python code that runs during a sum -----------------------------------------
 

@@ -332,12 +332,15 @@ def test_numpy_dtypes_that_are_not_real_numbers(np: Any, dtype: str) -> None:
 
 def test_numpy_objects_whose_buffer_misleads(np: Any) -> None:
     masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    mixed = type("Mixed", (type("Base", (np.ndarray,), {}), np.ma.MaskedArray), {})
     for obj in (
         masked,
         [masked],
         [np.datetime64("2020-01-01")],
         [np.timedelta64(5, "s")],
         [np.ma.masked],
+        [type("Date", (np.datetime64,), {})("2020-01-01")],
+        np.zeros(2).view(mixed),
     ):
         with pytest.raises(TypeError, match="whose buffer is not what it means"):
             fsum(obj)

@@ -237,18 +237,28 @@ static const char *const misleading_types[] = {
 };
 
 static bool
+has_misleading_name(const PyTypeObject *type)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(misleading_types); i++) {
+        if (strcmp(type->tp_name, misleading_types[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Looks at the bases of Python classes only: walking those of each NumPy
+ * scalar in a list took as long as reading it. */
+static bool
 is_misleading(PyTypeObject *type)
 {
-    PyObject *mro = type->tp_mro; /* borrowed; a tuple of types */
-    if (mro == NULL) { /* a static type that its module forgot to ready */
-        return false;
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        return has_misleading_name(type);
     }
+    PyObject *mro = type->tp_mro; /* borrowed; a tuple of types */
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
-        const char *name = ((PyTypeObject *)PyTuple_GET_ITEM(mro, i))->tp_name;
-        for (size_t j = 0; j < Py_ARRAY_LENGTH(misleading_types); j++) {
-            if (strcmp(name, misleading_types[j]) == 0) {
-                return true;
-            }
+        if (has_misleading_name((PyTypeObject *)PyTuple_GET_ITEM(mro, i))) {
+            return true;
         }
     }
     return false;
@@ -332,12 +342,13 @@ mo_buffer_read(PyObject *obj, int max_ndim, mo_accumulator *total,
     walk w = {.view = &view, .total = total};
     bool fits = view.ndim <= max_ndim;
     bool numeric = parse_format(&view, &w.item);
-    char format[100]; /* a copy that outlives the view */
-    PyOS_snprintf(format, sizeof format, "%s",
-                  view.format ? view.format : "B");
+    char format[100] = "B"; /* a copy that outlives the view */
     if (fits && numeric) {
         add_buffer(&w);
         *count += w.count;
+    }
+    else if (view.format != NULL) {
+        PyOS_snprintf(format, sizeof format, "%s", view.format);
     }
     /* Before any exception is set: releasing may run Python code. */
     PyBuffer_Release(&view);
