@@ -66,6 +66,11 @@ def exporter() -> Exporter:
     return Exporter()
 
 
+@pytest.fixture(scope="module")
+def np() -> Any:
+    return pytest.importorskip("numpy")
+
+
 ALL_FORMATS = [
     order + code
     for order in BYTE_ORDERS
@@ -99,42 +104,44 @@ def test_lengths_around_the_swap_block(
     assert identical(fsum(exporter(values, order + "d")), exact_sum(values))
 
 
-def every_half_and_some_floats() -> list[tuple[str, int, list[int]]]:
-    rng = random.Random(5)
-    signs_and_exponents = [e << 23 for e in range(512)]
-    floats = [
-        bits + mantissa
-        for bits in signs_and_exponents
-        for mantissa in (0, 1, 2**22, 2**23 - 1, rng.getrandbits(23))
-    ]
-    return [("e", 2, list(range(2**16))), ("f", 4, floats)]
+EVERY_HALF = list(range(2**16))
+SOME_SINGLES = [
+    exponent << 23 | mantissa
+    for exponent in range(512)  # the sign is the highest bit of it
+    for mantissa in (0, 1, 0x12345, 2**22, 2**23 - 1)
+]
+
+
+def check_each_item(patterns: list[int], data: bytes, code: str, view: Any) -> None:
+    """Single items keep the payload of a NaN, which a Python float may not."""
+    for i, x in enumerate(struct.unpack(f"{len(patterns)}{code}", data)):
+        assert same(fsum(view[i : i + 1]), x + 0.0), hex(patterns[i])
+
+
+def test_singles_are_widened_exactly() -> None:
+    data = array.array("I", SOME_SINGLES).tobytes()
+    check_each_item(SOME_SINGLES, data, "f", memoryview(data).cast("f"))
+
+
+def test_halves_are_widened_exactly(np: Any) -> None:
+    data = array.array("H", EVERY_HALF).tobytes()
+    check_each_item(EVERY_HALF, data, "e", np.frombuffer(data, "e"))
 
 
 @pytest.mark.parametrize(
-    ("code", "size", "patterns"),
-    every_half_and_some_floats(),
-    ids=["every half", "every exponent of float"],
+    ("code", "patterns"),
+    [("e", array.array("H", EVERY_HALF)), ("f", array.array("I", SOME_SINGLES))],
+    ids=["halves", "singles"],
 )
-def test_narrow_floats_are_widened_exactly(
-    exporter: Exporter, code: str, size: int, patterns: list[int]
+def test_narrow_floats_in_every_byte_order(
+    exporter: Exporter, code: str, patterns: "array.array[int]"
 ) -> None:
-    for order, byteorder in (("<", "little"), (">", "big")):
-        data = b"".join(p.to_bytes(size, byteorder) for p in patterns)  # type: ignore[arg-type]
-        wide = struct.unpack(f"{order}{len(patterns)}{code}", data)
-        for i, x in enumerate(wide):
-            item = exporter([x], order + code, shape=[1]) if x == x else None
-            if item is None:
-                item = memoryview(data[i * size : (i + 1) * size])
-                item = native_nan(item, order, code)
-            assert same(fsum(item), x + 0.0), hex(patterns[i])
-        finite = [x for x in wide if math.isfinite(x)]
+    values = struct.unpack(f"{len(patterns)}{code}", patterns.tobytes())
+    finite = [x for x in values if math.isfinite(x)]
+    for order in BYTE_ORDERS:
         assert identical(fsum(exporter(finite, order + code)), exact_sum(finite))
-
-
-def native_nan(item: memoryview, order: str, code: str) -> Any:
-    """A NaN with its payload, which a Python float would not carry through."""
-    numpy = pytest.importorskip("numpy")
-    return numpy.frombuffer(item, dtype=f"{order}f{len(item)}")
+        for x in (math.inf, -math.inf, math.nan):
+            assert same(fsum(exporter([1.0, x], order + code)), x)
 
 
 @given(st.lists(any_float, max_size=30))
@@ -220,11 +227,6 @@ def test_zero_strides_and_dimensions(exporter: Exporter) -> None:
 # NumPy ----------------------------------------------------------------------
 
 NUMPY_KINDS = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
-
-
-@pytest.fixture(scope="module")
-def np() -> Any:
-    return pytest.importorskip("numpy")
 
 
 @pytest.mark.parametrize("kind", NUMPY_KINDS)
