@@ -31,19 +31,16 @@ typedef struct {
     int64_t count; /* items added so far */
 } walk;
 
-/* One of the struct module's codes, not '\0'.  Letters that differ only in their width (i, l,
- * q, n) are told apart by the size, which exporters get right where standard
- * and native sizes are confused. */
+/* One of the struct module's codes, not '\0'.  Letters that differ only in
+ * their width (i, l, q, n) are told apart by the size, which exporters get
+ * right where standard and native sizes are confused. */
 static bool
 parse_code(char code, size_t size, item_kind *kind)
 {
-    size_t float_size = code == 'e'   ? 2
-                        : code == 'f' ? 4
-                        : code == 'd' ? 8
-                                      : 0;
-    if (float_size != 0) {
+    if (strchr("efd", code) != NULL) {
         *kind = ITEM_FLOAT;
-        return size == float_size;
+        return (code == 'e' && size == 2) || (code == 'f' && size == 4) ||
+               (code == 'd' && size == 8);
     }
     if (strchr("bhilqn", code) != NULL) {
         *kind = ITEM_SIGNED;
