@@ -19,7 +19,12 @@ from setuptools.command.build_ext import build_ext
 SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
+    "src/exactsum/buffer.c",
     "src/exactsum/exactsum.c",
+    "src/exactsum/fsum.c",
+    "src/exactsum/reader.c",
+    "src/exactsum/serial.c",
+    "src/exactsum/sum.c",
     "src/floatmatrix/floatmatrix.c",
     "src/internpool/internpool.c",
     "src/lazymap/lazymap.c",

@@ -43,6 +43,33 @@
 # define MO_PREFETCH(p) ((void)(p))
 #endif
 
+/* The exception being raised as one object: CPython's own from 3.12 on. */
+#if PY_VERSION_HEX < 0x030C0000
+static inline PyObject *
+PyErr_GetRaisedException(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+static inline void
+PyErr_SetRaisedException(PyObject *exception)
+{
+    PyObject *type = Py_NewRef((PyObject *)Py_TYPE(exception));
+    PyErr_Restore(type, exception, PyException_GetTraceback(exception));
+}
+#endif
+
 /* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
  * under the GIL.  A function that runs inside one ends in _lock_held. */
 #if PY_VERSION_HEX >= 0x030D0000

@@ -6,7 +6,29 @@ from support import run_in_fresh_process
 from memopt import _memopt
 
 # How to make one instance of each exported type, and use what it offers.
-FACTORIES: dict[str, str] = {}
+FACTORIES: dict[str, str] = {
+    "ExactSum": """
+import copy, pickle
+total = memopt.ExactSum([0.1, [2**100, b"ab"[0]], memopt.ExactSum(1.0)])
+total.update(iter([1.0, 2.0]))
+total.add(3)
+other = pickle.loads(pickle.dumps(total)) - copy.copy(total)
+other += total
+assert other == total and other != total + total
+repr(total), float(total), total.value, total.mean, total.count
+memopt.fsum([total, 1.0], special="raise")
+for wrong in ([1.0, "x"], [[None]], [10**400], [memoryview(b"a").cast("c")]):
+    try:
+        total.update(wrong)
+    except (TypeError, OverflowError):
+        continue
+    raise AssertionError(wrong)
+try:
+    total.__setstate__(b"x")
+except ValueError:
+    pass
+""",
+}
 
 EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}
 

@@ -10,7 +10,7 @@
 
 #define CHUNK_BITS 32
 #define CHUNK_MASK UINT64_C(0xffffffff)
-#define TOP (MO_ACCUMULATOR_CHUNKS - 1)
+#define TOP MO_ACCUMULATOR_TOP
 
 /* One addition moves a chunk by less than 2**52 + 2**32 and a normalized
  * chunk is below 2**32, so 2**11 - 2 of them stay below 2**63. */
@@ -21,8 +21,9 @@
 #define IMPLICIT_BIT (UINT64_C(1) << MANTISSA_BITS)
 #define EXPONENT_MASK 0x7ff
 
-/* Quotients are rounded from this many chunks below the unit, so that the
- * digits that decide a tie are there even for the least subnormal. */
+/* Quotients have this many digits below the unit.  A quotient by n <= 2**63
+ * that is no tie differs from every tie by 1 / (2 * n) >= 2**-64 units or
+ * more, and from zero by more, so two digits tell, whatever is cut off. */
 #define FRACTION_CHUNKS 2
 #define WIDE_CHUNKS (MO_ACCUMULATOR_CHUNKS + FRACTION_CHUNKS)
 
@@ -55,13 +56,17 @@ mo_accumulator_normalize(mo_accumulator *acc)
     acc->headroom = HEADROOM_FULL;
 }
 
-static inline void
-claim_headroom(mo_accumulator *acc)
+/* How many of n additions may be done before calling this again. */
+static inline size_t
+claim_headroom(mo_accumulator *acc, size_t n)
 {
     if (acc->headroom == 0) {
         mo_accumulator_normalize(acc);
     }
-    acc->headroom--;
+    size_t claimed = (size_t)acc->headroom;
+    claimed = n < claimed ? n : claimed;
+    acc->headroom -= (int32_t)claimed;
+    return claimed;
 }
 
 static void
@@ -78,6 +83,7 @@ note_special(mo_accumulator *acc, uint64_t bits)
     }
 }
 
+/* Adds the double with these bits; headroom must have been claimed. */
 static inline void
 add_bits(mo_accumulator *acc, uint64_t bits)
 {
@@ -91,7 +97,6 @@ add_bits(mo_accumulator *acc, uint64_t bits)
         mantissa |= IMPLICIT_BIT;
         exponent--; /* subnormals share the least normal exponent */
     }
-    claim_headroom(acc);
     unsigned offset = exponent % CHUNK_BITS;
     int64_t low = (int64_t)((mantissa << offset) & CHUNK_MASK);
     int64_t high = (int64_t)(mantissa >> (CHUNK_BITS - offset));
@@ -104,9 +109,7 @@ add_bits(mo_accumulator *acc, uint64_t bits)
 void
 mo_accumulator_add(mo_accumulator *acc, double x)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    add_bits(acc, bits);
+    mo_accumulator_add_f64(acc, &x, 1, 0);
 }
 
 void
@@ -114,22 +117,29 @@ mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
                        ptrdiff_t stride)
 {
     const char *p = first;
-    for (size_t i = 0; i < n; i++, p += stride) {
-        uint64_t bits;
-        memcpy(&bits, p, sizeof bits);
-        add_bits(acc, bits);
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint64_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, bits);
+        }
     }
 }
 
-/* The bits of float f as those of the equal double, by integers alone, since
- * a conversion instruction would flush subnormals under DAZ. */
-static uint64_t
-widen(uint32_t f)
+/* The bits of the double that equals a narrower IEEE 754 number, by integers
+ * alone, since a conversion instruction would flush subnormals under DAZ. */
+static inline uint64_t
+widen(uint32_t bits, unsigned exponent_bits, unsigned mantissa_bits)
 {
-    uint64_t sign = (uint64_t)(f >> 31) << 63;
-    unsigned exponent = (f >> 23) & 0xff;
-    uint64_t mantissa = (uint64_t)(f & 0x7fffff) << (MANTISSA_BITS - 23);
-    if (exponent == 0xff) {
+    const unsigned exponent_mask = (1u << exponent_bits) - 1;
+    const unsigned bias = EXPONENT_MASK / 2 - exponent_mask / 2;
+    uint64_t sign = (uint64_t)(bits >> (exponent_bits + mantissa_bits)) << 63;
+    unsigned exponent = (bits >> mantissa_bits) & exponent_mask;
+    uint64_t mantissa = bits & ((1u << mantissa_bits) - 1);
+    mantissa <<= MANTISSA_BITS - mantissa_bits;
+    if (exponent == exponent_mask) {
         return sign | (uint64_t)EXPONENT_MASK << MANTISSA_BITS | mantissa;
     }
     if (exponent == 0) {
@@ -139,12 +149,11 @@ widen(uint32_t f)
         exponent = 1;
         while (!(mantissa & IMPLICIT_BIT)) {
             mantissa <<= 1;
-            exponent--; /* wraps below zero; the bias below restores it */
+            exponent--; /* wraps below zero; adding the bias unwraps it */
         }
         mantissa &= MANTISSA_MASK;
     }
-    uint64_t wide = (uint64_t)(exponent + (1023u - 127u)) & EXPONENT_MASK;
-    return sign | wide << MANTISSA_BITS | mantissa;
+    return sign | (uint64_t)(exponent + bias) << MANTISSA_BITS | mantissa;
 }
 
 void
@@ -152,10 +161,30 @@ mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
                        ptrdiff_t stride)
 {
     const char *p = first;
-    for (size_t i = 0; i < n; i++, p += stride) {
-        uint32_t bits;
-        memcpy(&bits, p, sizeof bits);
-        add_bits(acc, widen(bits));
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint32_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, widen(bits, 8, 23));
+        }
+    }
+}
+
+void
+mo_accumulator_add_f16(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    const char *p = first;
+    while (n > 0) {
+        size_t batch = claim_headroom(acc, n);
+        n -= batch;
+        for (; batch > 0; batch--, p += stride) {
+            uint16_t bits;
+            memcpy(&bits, p, sizeof bits);
+            add_bits(acc, widen(bits, 5, 10));
+        }
     }
 }
 
@@ -168,7 +197,7 @@ add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign)
     int64_t middle =
         (int64_t)((magnitude >> (CHUNK_BITS - offset)) & CHUNK_MASK);
     int64_t high = (int64_t)(magnitude >> (2 * CHUNK_BITS - offset));
-    claim_headroom(acc);
+    (void)claim_headroom(acc, 1);
     int64_t *chunk = &acc->chunk[bit / CHUNK_BITS];
     chunk[0] += (low ^ sign) - sign;
     chunk[1] += (middle ^ sign) - sign;
@@ -188,45 +217,66 @@ mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x)
     add_integer(acc, x, 0);
 }
 
-/* Adds sign * other, sign being 1 or -1; both are normalized first. */
-static void
+/* acc += sign * other, sign being 1 or -1; -1 if that is out of range. */
+static int
 add_chunks(mo_accumulator *acc, const mo_accumulator *other, int64_t sign)
 {
-    mo_accumulator addend = *other;
+    mo_accumulator result = *acc, addend = *other;
+    mo_accumulator_normalize(&result);
     mo_accumulator_normalize(&addend);
-    mo_accumulator_normalize(acc);
     for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
-        acc->chunk[i] += sign * addend.chunk[i];
+        result.chunk[i] += sign * addend.chunk[i];
     }
-    mo_accumulator_normalize(acc);
+    mo_accumulator_normalize(&result);
+    if (result.chunk[TOP] < -MO_ACCUMULATOR_TOP_LIMIT ||
+        result.chunk[TOP] >= MO_ACCUMULATOR_TOP_LIMIT) {
+        return -1;
+    }
+    *acc = result;
+    return 0;
 }
 
-void
+int
 mo_accumulator_merge(mo_accumulator *acc, const mo_accumulator *other)
 {
+    if (add_chunks(acc, other, 1) < 0) {
+        return -1;
+    }
     acc->has_nan |= other->has_nan;
     acc->has_plus_inf |= other->has_plus_inf;
     acc->has_minus_inf |= other->has_minus_inf;
-    add_chunks(acc, other, 1);
+    return 0;
 }
 
-void
+int
 mo_accumulator_subtract(mo_accumulator *acc, const mo_accumulator *other)
 {
+    if (add_chunks(acc, other, -1) < 0) {
+        return -1;
+    }
     uint8_t plus = other->has_minus_inf, minus = other->has_plus_inf;
     acc->has_nan |= other->has_nan;
-    acc->has_plus_inf |= plus;
+    acc->has_plus_inf |= plus; /* other may be acc: read before written */
     acc->has_minus_inf |= minus;
-    add_chunks(acc, other, -1);
+    return 0;
 }
 
-/* A magnitude to be rounded: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS)))
- * in units of 2**-1074, plus something in (0, 1) of limb[0]'s unit if
- * `sticky`.  The top limb may be wider than 32 bits, but not than 62. */
+bool
+mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b)
+{
+    mo_accumulator x = *a, y = *b;
+    mo_accumulator_normalize(&x);
+    mo_accumulator_normalize(&y);
+    return memcmp(x.chunk, y.chunk, sizeof x.chunk) == 0 &&
+           x.has_nan == y.has_nan && x.has_plus_inf == y.has_plus_inf &&
+           x.has_minus_inf == y.has_minus_inf;
+}
+
+/* A magnitude: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS))) in units of
+ * 2**-1074.  The top limb may be wider than 32 bits, but not than 62. */
 typedef struct {
     uint64_t limb[WIDE_CHUNKS];
     int negative;
-    int sticky;
 } magnitude;
 
 static void
@@ -236,7 +286,6 @@ magnitude_of(const mo_accumulator *acc, magnitude *m)
     memcpy(chunk, acc->chunk, sizeof chunk);
     propagate(chunk);
     m->negative = chunk[TOP] < 0;
-    m->sticky = 0;
     if (m->negative) {
         for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
             chunk[i] = -chunk[i];
@@ -263,7 +312,8 @@ highest_bit(uint64_t v)
     return bit;
 }
 
-/* Bits from..from+53 of the limbs below the top one's excess. */
+/* `count` bits, at most 53, from position `from` up; position 0 is the lowest
+ * bit of limb[0], and what lies above the top limb reads as zeros. */
 static uint64_t
 extract_bits(const magnitude *m, int from, int count)
 {
@@ -319,7 +369,7 @@ round_magnitude(const magnitude *m, mo_sum_kind *kind)
     uint64_t bits = (uint64_t)(lowest - unit) << MANTISSA_BITS;
     bits += extract_bits(m, lowest, MANTISSA_BITS + 1);
     int half = (int)extract_bits(m, lowest - 1, 1);
-    if (half && (bits & 1 || m->sticky || any_bit_below(m, lowest - 1))) {
+    if (half && (bits & 1 || any_bit_below(m, lowest - 1))) {
         bits++;
     }
     const uint64_t infinity = (uint64_t)EXPONENT_MASK << MANTISSA_BITS;
@@ -337,8 +387,9 @@ round_magnitude(const magnitude *m, mo_sum_kind *kind)
 static int
 special_result(const mo_accumulator *acc, double *result, mo_sum_kind *kind)
 {
-    if (acc->has_nan || (acc->has_plus_inf && acc->has_minus_inf)) {
-        *kind = acc->has_nan ? MO_SUM_NAN : MO_SUM_INVALID;
+    bool invalid = acc->has_plus_inf && acc->has_minus_inf;
+    if (acc->has_nan || invalid) {
+        *kind = invalid ? MO_SUM_INVALID : MO_SUM_NAN;
         *result = (double)NAN;
         return 1;
     }
@@ -364,7 +415,7 @@ mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind)
     return round_magnitude(&m, kind);
 }
 
-/* m //= n and m->sticky = m % n != 0, one 32-bit digit after another. */
+/* m //= n, one 32-bit digit after another. */
 static void
 divide_short(magnitude *m, uint32_t n)
 {
@@ -376,10 +427,9 @@ divide_short(magnitude *m, uint32_t n)
         m->limb[i] = dividend / n;
         remainder = dividend % n;
     }
-    m->sticky = remainder != 0;
 }
 
-/* The same for any n, one bit after another: 2,200 steps. */
+/* The same for n <= 2**63, one bit after another: 2,200 steps. */
 static void
 divide_long(magnitude *m, uint64_t n)
 {
@@ -389,17 +439,15 @@ divide_long(magnitude *m, uint64_t n)
     for (int i = WIDE_CHUNKS - 2; i >= 0; i--) {
         uint64_t quotient = 0;
         for (int bit = CHUNK_BITS - 1; bit >= 0; bit--) {
-            int overflow = (int)(remainder >> 63);
             remainder = remainder << 1 | (m->limb[i] >> bit & 1);
             quotient <<= 1;
-            if (overflow || remainder >= n) {
+            if (remainder >= n) {
                 remainder -= n;
                 quotient |= 1;
             }
         }
         m->limb[i] = quotient;
     }
-    m->sticky = remainder != 0;
 }
 
 double
@@ -408,7 +456,7 @@ mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind)
     mo_sum_kind ignored;
     double result;
     magnitude m;
-    assert(n > 0);
+    assert(0 < n && n <= UINT64_C(1) << 63);
     kind = kind ? kind : &ignored;
     if (special_result(acc, &result, kind)) {
         return result;

@@ -1,7 +1,8 @@
 /* exactsum.h - the door of the room that sums floats without error.
  *
- * fsum, the ExactSum type, and the accumulator they share with
- * FloatMatrix: every sum here is the infinitely precise one, rounded once. */
+ * fsum, the ExactSum type, and the accumulator they share with FloatMatrix
+ * and LazyMap: every sum here is the infinitely precise one, rounded once.
+ * Every struct is owned by its caller, and used by one thread at a time. */
 #ifndef MO_EXACTSUM_H
 #define MO_EXACTSUM_H
 
@@ -12,7 +13,7 @@ typedef struct mo_state mo_state;
 
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
-    PyTypeObject *types_go_here;
+    PyTypeObject *ExactSumType;
 } mo_exactsum_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
@@ -25,5 +26,53 @@ mo_exactsum_traverse(mo_state *state, visitproc visit, void *arg);
 
 void
 mo_exactsum_clear(mo_state *state);
+
+/* An exact sum and how many terms went into it. */
+typedef struct {
+    mo_accumulator total;
+    /* Terms added minus terms subtracted: may be negative. */
+    int64_t count;
+} mo_sum;
+
+void
+mo_sum_init(mo_sum *sum);
+
+/* sum += other and sum -= other, counts included.  0, or -1 with
+ * OverflowError set and `sum` as it was; runs no other Python code. */
+int
+mo_sum_merge(mo_sum *sum, const mo_sum *other);
+
+int
+mo_sum_subtract(mo_sum *sum, const mo_sum *other);
+
+/* sum->count += terms; 0, or -1 with OverflowError set and `sum` as it was. */
+int
+mo_sum_count(mo_sum *sum, int64_t terms);
+
+/* A copy of what an object of ExactSumType holds. */
+mo_sum
+mo_exactsum_snapshot(PyObject *exactsum);
+
+/* Adds every number in `obj`, an iterable, buffer or nesting of them (what
+ * memopt.fsum takes).  Runs Python code.  0, or -1 with an exception set and
+ * `sum` holding some of the numbers: read into a fresh one, then merge. */
+int
+mo_sum_read(mo_state *state, PyObject *obj, mo_sum *sum);
+
+/* What a sum that is not an ordinary number becomes. */
+typedef enum {
+    MO_SPECIAL_PROPAGATE, /* nan or an infinity, as IEEE 754 has it */
+    MO_SPECIAL_RAISE,     /* math.fsum's ValueError and OverflowError */
+} mo_special;
+
+/* Reads an argument `special`; NULL, for one not given, means "propagate".
+ * 0, or -1 with ValueError set. */
+int
+mo_special_parse(PyObject *argument, mo_special *special);
+
+/* A rounded sum, from mo_accumulator_round or _mean, as a new float; NULL
+ * with the exception set that `special` asks for. */
+PyObject *
+mo_sum_result(double value, mo_sum_kind kind, mo_special special);
 
 #endif

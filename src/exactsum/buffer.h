@@ -1,0 +1,25 @@
+/* buffer.h - the numbers in an exported buffer, into an accumulator.
+ *
+ * Any object with the buffer protocol (PEP 3118): array.array, memoryview,
+ * bytes, ctypes arrays, NumPy arrays and scalars, FloatMatrix.  The view is
+ * held while it is read and released before returning. */
+#ifndef MO_EXACTSUM_BUFFER_H
+#define MO_EXACTSUM_BUFFER_H
+
+#include <limits.h>
+
+#include "exactsum/exactsum.h"
+
+/* Stands for a buffer of any number of dimensions. */
+#define MO_ANY_NDIM INT_MAX
+
+/* Adds every item of obj's buffer, which may have up to max_ndim dimensions
+ * (0: one number), to *total, and their number to *count, which must be what
+ * was really read so far and therefore cannot overflow.  0, or -1 with both
+ * as they were and an exception set: TypeError if the items are not real
+ * numbers of at most 64 bits. */
+int
+mo_buffer_read(PyObject *obj, int max_ndim, mo_accumulator *total,
+               int64_t *count);
+
+#endif
