@@ -1,3 +1,7 @@
 """Drop-in replacements that save a Python program's memory."""
 
+from memopt._memopt import FloatMatrix, FloatVector
+
 __version__ = "0.1.0"
+
+__all__ = ["FloatMatrix", "FloatVector"]
