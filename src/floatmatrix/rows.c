@@ -13,6 +13,12 @@ is_list_or_tuple(PyObject *obj)
     return PyList_CheckExact(obj) || PyTuple_CheckExact(obj);
 }
 
+static inline bool
+is_iterable(PyObject *obj)
+{
+    return Py_TYPE(obj)->tp_iter != NULL || PySequence_Check(obj);
+}
+
 /* Copies exact floats up to the first other object; how many there were.  No
  * prefetching: the loads are independent, so that the processor overlaps
  * their misses by itself; asking 4 to 64 items ahead gained nothing on floats
@@ -153,7 +159,7 @@ mo_vector_from(mo_view *view, mo_floatmatrix_state *room, PyObject *obj,
     if (is_foreign != 0) {
         return is_foreign < 0 ? -1 : 0;
     }
-    if (Py_TYPE(obj)->tp_iter == NULL && !PySequence_Check(obj)) {
+    if (!is_iterable(obj)) {
         return raise_not_a_row(obj, row);
     }
     PyObject *list = PySequence_List(obj);
@@ -268,13 +274,14 @@ builder_add_each_item(builder *b, PyObject *seq)
 static int
 builder_add_iterable(builder *b, PyObject *iterable)
 {
+    if (!is_iterable(iterable)) {
+        PyErr_Format(PyExc_TypeError,
+                     "expected a sequence of rows, not %.200s",
+                     Py_TYPE(iterable)->tp_name);
+        return -1;
+    }
     PyObject *iterator = PyObject_GetIter(iterable);
     if (iterator == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-            PyErr_Format(PyExc_TypeError,
-                         "expected a sequence of rows, not %.200s",
-                         Py_TYPE(iterable)->tp_name);
-        }
         return -1;
     }
     int status = 0;
