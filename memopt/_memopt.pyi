@@ -29,8 +29,9 @@ class _NumPyDType(Protocol):
 
 _DType: TypeAlias = Literal["d", "f", "float64", "float32"] | type[Any] | _NumPyDType
 _Real: TypeAlias = SupportsFloat | SupportsIndex
-_Row: TypeAlias = Iterable[_Real] | Buffer
-_Rows: TypeAlias = Iterable[_Row] | Buffer | _ArrayInterface | _DLPack
+_Block: TypeAlias = Buffer | _ArrayInterface | _DLPack
+_Row: TypeAlias = Iterable[_Real] | _Block
+_Rows: TypeAlias = Iterable[_Row] | _Block
 _Out = TypeVar("_Out", bound=Buffer)
 
 @final

@@ -459,13 +459,14 @@ def test_only_the_owner_counts_the_memory() -> None:
 @pytest.mark.parametrize("dtype", ["d", "f"])
 def test_copies_are_independent(duplicate: Any, dtype: Any) -> None:
     m = FloatMatrix([[1, 2, 3], [4, 5, 6]], dtype=dtype)
-    for original in (m, m.T, m[::-1, ::2], m[0], m[:, 1]):
+    originals: list[Any] = [m, m.T, m[::-1, ::2], m[0], m[:, 1]]
+    for original in originals:
         values = original.tolist()
-        twin = duplicate(original)
+        twin: Any = duplicate(original)
         assert type(twin) is type(original)
         assert twin == original
         assert twin.dtype == dtype
-        twin[0] = twin[-1]
+        twin[0] = twin.tolist()[-1]
         assert original == values
         assert memoryview(twin).c_contiguous
 

@@ -130,12 +130,13 @@ def test_refusals_say_why() -> None:
 
 def test_memoryview_of_matrices_and_vectors() -> None:
     m = FloatMatrix([[1, 2, 3], [4, 5, 6]])
-    view = memoryview(m)
+    view: Any = memoryview(m)
     assert (view.format, view.shape, view.strides) == ("d", (2, 3), (24, 8))
     assert view.tolist() == m.tolist()
     view[1, 2] = 60.0
     assert m[1, 2] == 60.0
-    assert memoryview(m.T).tolist() == m.T.tolist()
+    column: Any = memoryview(m.T)
+    assert column.tolist() == m.T.tolist()
     column = memoryview(m[:, 1])
     assert (column.format, column.shape, column.strides) == ("d", (2,), (24,))
     column[0] = 20.0
@@ -161,7 +162,7 @@ def test_own_memory_is_aligned_to_cache_lines() -> None:
 
 
 def test_exports_outlive_the_matrix() -> None:
-    view = memoryview(FloatMatrix([[1, 2]]))
+    view: Any = memoryview(FloatMatrix([[1, 2]]))
     gc.collect()
     assert view.tolist() == [[1, 2]]
 
@@ -169,7 +170,7 @@ def test_exports_outlive_the_matrix() -> None:
 # --- import -----------------------------------------------------------------
 
 
-def buffer_of(nested: list[list[Any]], code: str) -> memoryview:
+def buffer_of(nested: list[list[Any]], code: Any) -> Any:
     """A two-dimensional memoryview of this struct code, for native codes."""
     rows, columns = len(nested), len(nested[0])
     flat = b"".join(struct.pack(f"@{columns}{code}", *row) for row in nested)
@@ -211,11 +212,12 @@ def test_dtype_converts_shared_memory() -> None:
     assert FloatMatrix(doubles, dtype="f") == [[single]]
     assert FloatMatrix(floats, dtype="d") == [[single]]
     assert FloatMatrix(floats, dtype="d").dtype == "d"
+    dtype: Any
     for view, dtype in ((doubles, "f"), (floats, "d")):
         with pytest.raises(
             ValueError, match=r"^copy=False, but items of this type must be converted;"
         ):
-            FloatMatrix(view, dtype=dtype, copy=False)  # type: ignore[arg-type]
+            FloatMatrix(view, dtype=dtype, copy=False)
 
 
 @pytest.mark.parametrize("code", "bBhHiIlLqQnN?")
@@ -262,7 +264,8 @@ def test_both_byte_orders(kind: str, order: str) -> None:
 
 
 def test_ctypes_arrays_share() -> None:
-    matrix = (ctypes.c_double * 2 * 3)((1, 2), (3, 4), (5, 6))
+    kind: Any = ctypes.c_double * 2 * 3
+    matrix = kind((1, 2), (3, 4), (5, 6))
     m = FloatMatrix(matrix)
     m[2, 1] = 60
     assert matrix[2][1] == 60
@@ -285,7 +288,7 @@ def test_any_strides(data: st.DataObject) -> None:
 
 def test_unaligned_items() -> None:
     raw = bytearray(1 + 48)
-    view = memoryview(raw)[1:].cast("d", (2, 3))
+    view: Any = memoryview(raw)[1:].cast("d", (2, 3))
     m = FloatMatrix(view)
     m[:] = [[1, 2, 3], [4, 5, 6]]
     assert view.tolist() == m.tolist() == m.T.T.tolist()
@@ -321,7 +324,7 @@ def test_zero_dimensions_are_a_scalar() -> None:
     with pytest.raises(
         TypeError, match=r"row 0 must be a sequence of .*, not c_double"
     ):
-        FloatMatrix([ctypes.c_double(1.0)])  # type: ignore[list-item]
+        FloatMatrix([ctypes.c_double(1.0)])
 
 
 class Pair(ctypes.Structure):
@@ -419,14 +422,14 @@ def test_interface_by_address_is_shared() -> None:
 
 def test_interface_by_bytes_is_shared() -> None:
     data = struct.pack("6f", *range(6))
-    m = FloatMatrix(Interface(shape=(2, 3), typestr=NATIVE + "f4", data=data))  # type: ignore[arg-type]
+    m = FloatMatrix(Interface(shape=(2, 3), typestr=NATIVE + "f4", data=data))
     assert m == [[0, 1, 2], [3, 4, 5]]
     assert m.dtype == "f"
     assert m.readonly
     image = Interface(shape=(1, 2), typestr="|u1", data=bytearray(b"\x00\xff"))
-    assert FloatMatrix(image) == [[0, 255]]  # type: ignore[arg-type]
+    assert FloatMatrix(image) == [[0, 255]]
     truth = Interface(shape=(1, 2), typestr="|b1", data=b"\x00\x01", strides=None)
-    assert FloatMatrix(truth) == [[0, 1]]  # type: ignore[arg-type]
+    assert FloatMatrix(truth) == [[0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -461,7 +464,7 @@ def test_interface_by_bytes_is_shared() -> None:
 )
 def test_bad_interfaces(entries: Any, error: Any, message: str | None) -> None:
     with pytest.raises(error, match=message):
-        FloatMatrix(Interface(**{"data": bytes(8), **entries}))  # type: ignore[arg-type]
+        FloatMatrix(Interface(**{"data": bytes(8), **entries}))
 
 
 def test_interface_that_is_no_dict_or_raises() -> None:
@@ -498,4 +501,4 @@ def test_interface_emptied_while_it_is_read() -> None:
         __array_interface__ = entries
 
     entries.update(shape=(Size(), Size()), typestr="".join(["<", "f8"]), data=bytes(8))
-    assert FloatMatrix(Offers()) == [[0]]  # type: ignore[arg-type]
+    assert FloatMatrix(Offers()) == [[0]]

@@ -137,7 +137,15 @@ def test_rows_of_different_kinds_together() -> None:
 
 
 def test_items_of_every_kind() -> None:
-    row = [1.5, 2, True, Float(2.5), Floats(3.5), Index(), fractions.Fraction(1, 4)]
+    row: list[Any] = [
+        1.5,
+        2,
+        True,
+        Float(2.5),
+        Floats(3.5),
+        Index(),
+        fractions.Fraction(1, 4),
+    ]
     assert FloatMatrix([[*row, decimal.Decimal("0.125")]]) == [
         [1.5, 2, 1, 2.5, 3.5, 7, 0.25, 0.125]
     ]
@@ -149,7 +157,8 @@ def test_subclasses_of_list_are_read_through_their_own_methods() -> None:
 
 
 def test_empty_ones() -> None:
-    for empty in ((), [], iter(()), {}):
+    empties: list[Any] = [(), [], iter(()), {}]
+    for empty in empties:
         assert FloatMatrix(empty).shape == (0, 0)
     assert FloatMatrix().shape == (0, 0)
     assert FloatMatrix([[], []]).shape == (2, 0)
@@ -322,7 +331,7 @@ def test_copy_of_matrices() -> None:
 
 def test_arguments_are_checked() -> None:
     with pytest.raises(TypeError, match="at most 1 positional"):
-        FloatMatrix([[1]], "d")  # type: ignore[misc]
+        FloatMatrix([[1]], "d")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"'typecode' is an invalid keyword|unexpected"):
         FloatMatrix([[1]], typecode="d")  # type: ignore[call-arg]
 
@@ -420,7 +429,7 @@ def test_from_iterable(rows: int, columns: int, kind: Callable[[Any], Any]) -> N
 
 
 def test_from_iterable_takes_exactly_enough() -> None:
-    make = FloatMatrix.from_iterable
+    make: Callable[[int, int, Any], FloatMatrix] = FloatMatrix.from_iterable
     assert make(1, 2, array.array("f", [0.5, 1.5])) == [[0.5, 1.5]]
     assert make(2, 1, b"ab") == [[97], [98]]
     for few in ([1, 2, 3], iter([1, 2, 3])):
@@ -434,11 +443,11 @@ def test_from_iterable_takes_exactly_enough() -> None:
     with pytest.raises(ValueError, match=r"^expected 0 items, but more than 0 came$"):
         make(0, 2, endless)
     with pytest.raises(TypeError, match=r"^item 1 must be a real number, not str$"):
-        make(1, 2, [1, "2"])  # type: ignore[list-item]
+        make(1, 2, [1, "2"])
     with pytest.raises(TypeError, match=r"^item 1 must be a real number, not str$"):
-        make(1, 2, iter([1, "2"]))  # type: ignore[list-item]
+        make(1, 2, iter([1, "2"]))
     with pytest.raises(TypeError, match="not iterable"):
-        make(1, 2, 3)  # type: ignore[arg-type]
+        make(1, 2, 3)
     with pytest.raises(KeyError):
         make(1, 1, [Raises(KeyError("k"))])
 

@@ -6,7 +6,18 @@ from support import run_in_fresh_process
 from memopt import _memopt
 
 # How to make one instance of each exported type, and use what it offers.
-FACTORIES: dict[str, str] = {}
+FACTORIES: dict[str, str] = {
+    "FloatMatrix": """
+m = memopt.FloatMatrix([[1, 2.5], iter([3, 4])])
+m.append((5, 6)); m.extend(m); m[0] = [7, 8]; m[1:] = m[:-1]
+m.T.copy(), m == m.tolist(), m.sum(axis=0), memopt.FloatMatrix(memoryview(m))
+""",
+    "FloatVector": """
+m = memopt.FloatMatrix([[1, 2, 3], [4, 5, 6]])
+row = m[0]; row[1] = 7; row[1:] = row[:-1]; row[:] = [1, 2, 3]
+list(row), row == [1, 2, 3], m[:, 1].copy(), row.sum(), memoryview(row)
+""",
+}
 
 EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}
 
