@@ -29,6 +29,7 @@ SOURCES = [
     "src/floatmatrix/floatmatrix.c",
     "src/floatmatrix/foreign.c",
     "src/floatmatrix/index.c",
+    "src/floatmatrix/iterator.c",
     "src/floatmatrix/mt19937.c",
     "src/floatmatrix/numpy.c",
     "src/floatmatrix/object.c",

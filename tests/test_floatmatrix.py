@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import operator
+import pickle
 import random
 import struct
 import sys
@@ -213,6 +214,45 @@ def test_iteration_sees_rows_appended_meanwhile_as_for_a_list() -> None:
         if len(m) < 5:
             m.append([len(m) + 1])
     assert seen == [1, 2, 3, 4, 5]
+
+
+def test_iterators_behave_as_those_of_lists() -> None:
+    nested = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    m = FloatMatrix(nested)
+    for sequence, peer in ((m, nested), (m[:, 1], [2.0, 4.0, 6.0])):
+        for taken in range(5):
+            mine, theirs = iter(sequence), iter(peer)
+            for _ in range(taken):
+                assert next(mine, None) == next(theirs, None)
+            assert operator.length_hint(mine) == operator.length_hint(theirs)
+            for again in (
+                copy.copy(mine),
+                copy.deepcopy(mine),
+                pickle.loads(pickle.dumps(mine)),
+                iter(mine),
+            ):
+                assert list(again) == peer[taken:]
+                assert list(again) == []
+                assert operator.length_hint(again) == 0
+
+
+def test_iterators_stay_at_their_end_and_take_any_state() -> None:
+    m = FloatMatrix([[1], [2]])
+    iterator: Any = iter(m)
+    iterator.__setstate__(-5)
+    assert list(iterator) == [[1], [2]]
+    m.append([3])
+    assert list(iterator) == []
+    iterator.__setstate__(0)
+    assert list(iterator) == []
+    iterator = iter(m)
+    iterator.__setstate__(2**62)
+    assert operator.length_hint(iterator) == 0
+    assert list(iterator) == []
+    with pytest.raises(TypeError):
+        iterator.__setstate__("1")
+    with pytest.raises(TypeError, match="cannot create"):
+        type(iterator)()
 
 
 @given(

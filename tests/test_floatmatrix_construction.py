@@ -403,7 +403,6 @@ def test_bad_shapes(make: Callable[[Any, Any], FloatMatrix]) -> None:
         (1, sys.maxsize),
         (sys.maxsize // 8, 1),
         (1, sys.maxsize // 8),
-        (sys.maxsize // 8 - 8, 1),
         (10**30, 0),
         (0, 10**30),
         (10**30, 10**30),

@@ -268,6 +268,17 @@ def test_overlapping_rows_and_transposes() -> None:
     assert m[1] == [7, 4, 5]
 
 
+def test_no_rows_fit_no_rows() -> None:
+    m = FloatMatrix([[1, 2], [3, 4]])
+    m[5:] = []
+    m[0:0] = iter(())
+    m[:, 0:0] = [[], []]
+    m[0][2:] = ()
+    with pytest.raises(ValueError, match=r"shape \(0, 0\) to shape \(2, 0\)$"):
+        m[:, 0:0] = []
+    assert m == [[1, 2], [3, 4]]
+
+
 def test_wrong_shapes_are_refused_and_change_nothing() -> None:
     m = FloatMatrix([[1, 2], [3, 4]])
     before = m.tolist()

@@ -194,8 +194,8 @@ bytes_of_system(void)
     PyObject *bytes =
         PyObject_CallMethod(os, "urandom", "i", 4 * MO_MT19937_WORDS);
     Py_DECREF(os);
-    if (bytes != NULL && (!PyBytes_CheckExact(bytes) ||
-                          PyBytes_GET_SIZE(bytes) < 4)) {
+    if (bytes != NULL &&
+        (!PyBytes_CheckExact(bytes) || PyBytes_GET_SIZE(bytes) < 4)) {
         PyErr_SetString(PyExc_TypeError,
                         "os.urandom() did not return the bytes asked for");
         Py_CLEAR(bytes);

@@ -283,7 +283,7 @@ static PyType_Slot matrix_slots[] = {
     {Py_tp_repr, mo_view_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, mo_view_richcompare},
-    {Py_tp_iter, PySeqIter_New},
+    {Py_tp_iter, mo_view_iter},
     {Py_tp_methods, matrix_methods},
     {Py_tp_members, mo_view_members},
     {Py_tp_getset, mo_view_getset},
@@ -350,6 +350,7 @@ mo_floatmatrix_setup(PyObject *module, mo_state *state)
 {
     mo_floatmatrix_state *room = &state->floatmatrix;
     if (mo_storage_setup(module, room) < 0 ||
+        mo_iterator_setup(module, room) < 0 ||
         mo_vector_setup(module, room) < 0 ||
         mo_matrix_setup(module, room) < 0 ||
         PyModule_AddFunctions(module, module_functions) < 0) {
@@ -362,6 +363,7 @@ int
 mo_floatmatrix_traverse(mo_state *state, visitproc visit, void *arg)
 {
     Py_VISIT(state->floatmatrix.StorageType);
+    Py_VISIT(state->floatmatrix.IteratorType);
     Py_VISIT(state->floatmatrix.FloatVectorType);
     Py_VISIT(state->floatmatrix.FloatMatrixType);
     return 0;
@@ -371,6 +373,7 @@ void
 mo_floatmatrix_clear(mo_state *state)
 {
     Py_CLEAR(state->floatmatrix.StorageType);
+    Py_CLEAR(state->floatmatrix.IteratorType);
     Py_CLEAR(state->floatmatrix.FloatVectorType);
     Py_CLEAR(state->floatmatrix.FloatMatrixType);
 }

@@ -14,8 +14,10 @@ typedef struct mo_state mo_state;
 typedef struct {
     PyTypeObject *FloatMatrixType;
     PyTypeObject *FloatVectorType;
-    PyTypeObject *StorageType; /* internal: not in the module's namespace */
-    bool has_numpy;            /* NumPy's C API has been looked up */
+    /* Internal: not in the module's namespace. */
+    PyTypeObject *StorageType;
+    PyTypeObject *IteratorType;
+    bool has_numpy; /* NumPy's C API has been looked up */
 } mo_floatmatrix_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an

@@ -162,6 +162,14 @@ raise_wrong_shape(const mo_view *selected, const mo_view *value)
     return -1;
 }
 
+/* Lists cannot tell the width of no rows, so that [] fits it all the same. */
+static bool
+fits(const mo_view *selected, const mo_view *value)
+{
+    return mo_same_shape(selected, value) ||
+           (selected->shape[0] == 0 && value->shape[0] == 0);
+}
+
 static int
 assign_items(const mo_view *selected, PyObject *value)
 {
@@ -175,9 +183,8 @@ assign_items(const mo_view *selected, PyObject *value)
     if (status < 0) {
         return -1;
     }
-    status = mo_same_shape(selected, &from)
-                 ? mo_view_copy(selected, &from)
-                 : raise_wrong_shape(selected, &from);
+    status = fits(selected, &from) ? mo_view_copy(selected, &from)
+                                   : raise_wrong_shape(selected, &from);
     Py_DECREF(from.storage);
     return status;
 }

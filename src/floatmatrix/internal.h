@@ -149,6 +149,14 @@ mo_restore_matrix(PyObject *module, PyObject *args);
 PyObject *
 mo_view_clone(PyObject *op, PyObject *unused);
 
+/* --- iterator.c ------------------------------------------------------- */
+
+PyObject *
+mo_view_iter(PyObject *op);
+
+int
+mo_iterator_setup(PyObject *module, mo_floatmatrix_state *room);
+
 /* --- object.c: what else both types share ----------------------------- */
 
 /* "FloatMatrix" or "FloatVector", for messages. */

@@ -53,7 +53,7 @@ static PyType_Slot vector_slots[] = {
     {Py_tp_repr, mo_view_repr},
     {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, mo_view_richcompare},
-    {Py_tp_iter, PySeqIter_New},
+    {Py_tp_iter, mo_view_iter},
     {Py_tp_methods, vector_methods},
     {Py_tp_members, mo_view_members},
     {Py_tp_getset, mo_view_getset},

@@ -163,10 +163,10 @@ copy_row(const mo_view *to, const mo_view *from, Py_ssize_t row)
 int
 mo_view_copy(const mo_view *to, const mo_view *from)
 {
-    assert(mo_same_shape(to, from));
     if (is_empty(to)) {
         return 0;
     }
+    assert(mo_same_shape(to, from));
     mo_view apart = *from;
     bool overlaps = may_overlap(to, from);
     if (overlaps) {

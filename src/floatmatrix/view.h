@@ -142,9 +142,9 @@ mo_view_transpose(const mo_view *view);
 bool
 mo_view_is_contiguous(const mo_view *view);
 
-/* Copies every item, right even if the two overlap; shapes are equal.  0, or
- * -1 with MemoryError before anything is copied; only overlapping views need
- * memory. */
+/* Copies every item, right even if the two overlap.  Shapes are equal, or
+ * neither has rows.  0, or -1 with MemoryError before anything is copied;
+ * only overlapping views need memory. */
 int
 mo_view_copy(const mo_view *to, const mo_view *from);
 
