@@ -1,5 +1,6 @@
 """What a FloatMatrix takes of memory, and what it does when there is none."""
 
+import ctypes
 import gc
 import pickle
 import sys
@@ -264,6 +265,35 @@ def test_numpy_arrays_fail_cleanly() -> None:
         lambda m: FloatMatrix(list(array)),
     ):
         assert fail_each_allocation(whole, act, sound) > 0
+
+
+@pytest.mark.parametrize("shape", [(2**62, 0), (0, 2**62)])
+def test_rows_without_columns_take_neither_memory_nor_time(shape: Any) -> None:
+    rows, columns = shape
+    m = FloatMatrix.zeros(rows, columns)
+    integers: Any = ctypes.c_int64 * 0
+    integers = (integers * rows)() if rows else (integers * 0)()
+    for other in (
+        m.copy(),
+        m.T.copy().T,
+        FloatMatrix(m, dtype="f"),
+        FloatMatrix(memoryview(m)),
+        FloatMatrix(memoryview(m), dtype="f"),
+        pickle.loads(pickle.dumps(m)),
+        pickle.loads(pickle.dumps(m.T)).T,
+        FloatMatrix.full(rows, columns, 1.0),
+        FloatMatrix.from_iterable(rows, columns, ()),
+        FloatMatrix.random(rows, columns),
+    ):
+        assert other.shape == shape
+        assert other == m
+        assert other.sum() == 0.0
+        assert other.nbytes == 0
+    m[:] = m[::-1]
+    assert FloatMatrix(integers).shape == (rows, 0)
+    assert m.sum(axis=0 if rows else 1) == []
+    with pytest.raises(MemoryError):
+        m.sum(axis=1 if rows else 0)
 
 
 def test_growth_beyond_memory_leaves_the_matrix_as_it_was() -> None:

@@ -10,7 +10,8 @@
 static int
 check_growable(const mo_view *view, Py_ssize_t more, Py_ssize_t columns)
 {
-    if (columns != view->shape[1] && view->shape[0] + view->shape[1] > 0) {
+    const bool has_width = view->shape[0] > 0 || view->shape[1] > 0;
+    if (has_width && columns != view->shape[1]) {
         PyErr_Format(PyExc_ValueError, "expected rows of %zd items, not %zd",
                      view->shape[1], columns);
         return -1;
@@ -43,7 +44,7 @@ extend_lock_held(mo_view *view, const mo_view *more)
         return -1;
     }
     Py_ssize_t bytes =
-        mo_block_bytes(rows + added, columns, storage->typecode);
+        mo_block_bytes(rows + added, columns, mo_itemsize(storage->typecode));
     if (bytes < 0 || mo_storage_reserve(storage, bytes) < 0) {
         return -1;
     }

@@ -44,8 +44,7 @@ mo_foreign_set_layout(mo_foreign *foreign, int ndim, const Py_ssize_t *shape,
         return -1;
     }
     foreign->ndim = ndim;
-    Py_ssize_t stride = foreign->itemsize;
-    for (int axis = 1; axis >= 0; axis--) {
+    for (int axis = 0; axis < 2; axis++) {
         int given = axis - (2 - ndim); /* the axis of shape and strides */
         Py_ssize_t n = given < 0 ? 1 : shape[given];
         if (n < 0) {
@@ -54,12 +53,17 @@ mo_foreign_set_layout(mo_foreign *foreign, int ndim, const Py_ssize_t *shape,
         }
         foreign->shape[axis] = n;
         foreign->strides[axis] =
-            given >= 0 && strides != NULL ? strides[given] : stride;
-        if (n > 1 && stride > PY_SSIZE_T_MAX / n) {
-            PyErr_NoMemory(); /* more items than memory can hold */
-            return -1;
-        }
-        stride *= n > 1 ? n : 1;
+            given >= 0 && strides != NULL ? strides[given] : 0;
+    }
+    Py_ssize_t bytes = mo_block_bytes(foreign->shape[0], foreign->shape[1],
+                                      foreign->itemsize);
+    if (bytes < 0) {
+        return -1;
+    }
+    if (strides == NULL) {
+        Py_ssize_t rows = Py_MAX(foreign->shape[0], 1);
+        foreign->strides[0] = bytes / rows;
+        foreign->strides[1] = foreign->itemsize;
     }
     return 0;
 }
@@ -148,6 +152,9 @@ convert(mo_view *view, mo_floatmatrix_state *room, const mo_foreign *foreign,
         return -1;
     }
     char *out = view->storage->data;
+    if (mo_view_is_empty(view)) {
+        return 0;
+    }
     for (Py_ssize_t i = 0; i < foreign->shape[0]; i++) {
         const char *p = foreign->first + i * foreign->strides[0];
         for (Py_ssize_t j = 0; j < foreign->shape[1]; j++) {

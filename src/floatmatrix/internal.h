@@ -195,23 +195,23 @@ extern const char mo_view_dlpack_device_doc[];
 #define MO_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))
 
 /* The entries that the method tables of both types begin with. */
-#define MO_SHARED_METHODS                                               \
-    {"tolist", mo_view_tolist_method, METH_NOARGS, mo_view_tolist_doc}, \
-        {"copy", mo_view_clone, METH_NOARGS, mo_view_copy_doc},         \
-        {"count", mo_view_count, METH_O, mo_view_count_doc},            \
-        {"index", mo_view_index, METH_VARARGS, mo_view_index_doc},      \
-        {"__copy__", mo_view_clone, METH_NOARGS, mo_view_copy_doc},     \
-        {"__deepcopy__", mo_view_clone, METH_O, NULL},                  \
-        {"__reduce_ex__", mo_view_reduce_ex, METH_O, NULL},             \
-        {"__sizeof__", mo_view_sizeof, METH_NOARGS, NULL},              \
-        {"__array__", MO_KEYWORDS(mo_view_array),                       \
-         METH_VARARGS | METH_KEYWORDS, mo_view_array_doc},              \
-        {"__dlpack__", MO_KEYWORDS(mo_view_dlpack),                     \
-         METH_VARARGS | METH_KEYWORDS, mo_view_dlpack_doc},             \
-    {                                                                   \
-        "__dlpack_device__", mo_view_dlpack_device, METH_NOARGS,        \
-            mo_view_dlpack_device_doc                                   \
-    }
+/* clang-format off */
+#define MO_SHARED_METHODS                                                    \
+    {"tolist", mo_view_tolist_method, METH_NOARGS, mo_view_tolist_doc},      \
+    {"copy", mo_view_clone, METH_NOARGS, mo_view_copy_doc},                  \
+    {"count", mo_view_count, METH_O, mo_view_count_doc},                     \
+    {"index", mo_view_index, METH_VARARGS, mo_view_index_doc},               \
+    {"__copy__", mo_view_clone, METH_NOARGS, NULL},                          \
+    {"__deepcopy__", mo_view_clone, METH_O, NULL},                           \
+    {"__reduce_ex__", mo_view_reduce_ex, METH_O, NULL},                      \
+    {"__sizeof__", mo_view_sizeof, METH_NOARGS, NULL},                       \
+    {"__array__", MO_KEYWORDS(mo_view_array),                                \
+     METH_VARARGS | METH_KEYWORDS, mo_view_array_doc},                       \
+    {"__dlpack__", MO_KEYWORDS(mo_view_dlpack),                              \
+     METH_VARARGS | METH_KEYWORDS, mo_view_dlpack_doc},                      \
+    {"__dlpack_device__", mo_view_dlpack_device, METH_NOARGS,                \
+     mo_view_dlpack_device_doc}
+/* clang-format on */
 
 /* --- floatmatrix.c, vector.c: the types ------------------------------- */
 

@@ -47,10 +47,14 @@ magnitude_of_stride(Py_ssize_t stride)
     return stride < 0 ? (size_t)0 - (size_t)stride : (size_t)stride;
 }
 
-/* The axis along which neighbours are further apart. */
+/* The axis along which neighbours are further apart; of a single row or
+ * column, the one with nothing to go along. */
 static int
 outer_axis(const mo_view *view)
 {
+    if (view->shape[0] == 1 || view->shape[1] == 1) {
+        return view->shape[0] != 1;
+    }
     return magnitude_of_stride(view->strides[0]) <
            magnitude_of_stride(view->strides[1]);
 }
@@ -59,7 +63,8 @@ static double
 reduce_all(const mo_view *view, bool is_mean)
 {
     const int outer = outer_axis(view), inner = 1 - outer;
-    const Py_ssize_t lines = view->shape[outer], n = view->shape[inner];
+    const Py_ssize_t n = view->shape[inner];
+    const Py_ssize_t lines = n > 0 ? view->shape[outer] : 0;
     mo_accumulator sum;
     mo_accumulator_init(&sum);
     for (Py_ssize_t i = 0; i < lines; i++) {

@@ -186,9 +186,9 @@ typedef struct {
 static char *
 builder_reserve(builder *b, Py_ssize_t n)
 {
+    const Py_ssize_t size = mo_itemsize(b->typecode);
     if (b->storage == NULL) {
-        Py_ssize_t bytes =
-            mo_block_bytes(Py_MAX(b->expected, 1), n, b->typecode);
+        Py_ssize_t bytes = mo_block_bytes(Py_MAX(b->expected, 1), n, size);
         if (bytes < 0) {
             return NULL;
         }
@@ -204,11 +204,11 @@ builder_reserve(builder *b, Py_ssize_t n)
                      b->columns);
         return NULL;
     }
-    Py_ssize_t bytes = mo_block_bytes(b->rows + 1, n, b->typecode);
+    Py_ssize_t bytes = mo_block_bytes(b->rows + 1, n, size);
     if (bytes < 0 || mo_storage_reserve(b->storage, bytes) < 0) {
         return NULL;
     }
-    return b->storage->data + (bytes - n * mo_itemsize(b->typecode));
+    return b->storage->data + (bytes - n * size);
 }
 
 static int

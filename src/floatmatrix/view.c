@@ -2,15 +2,14 @@
 #include "floatmatrix/view.h"
 
 Py_ssize_t
-mo_block_bytes(Py_ssize_t rows, Py_ssize_t columns, char typecode)
+mo_block_bytes(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize)
 {
-    Py_ssize_t size = mo_itemsize(typecode);
-    assert(rows >= 0 && columns >= 0);
-    if (rows > 0 && columns > PY_SSIZE_T_MAX / size / rows) {
+    assert(rows >= 0 && columns >= 0 && itemsize > 0);
+    if (rows > 0 && columns > PY_SSIZE_T_MAX / itemsize / rows) {
         PyErr_NoMemory();
         return -1;
     }
-    return rows * columns * size;
+    return rows * columns * itemsize;
 }
 
 void
@@ -32,7 +31,7 @@ int
 mo_view_new(mo_view *view, mo_floatmatrix_state *room, char typecode, int ndim,
             Py_ssize_t rows, Py_ssize_t columns, bool zeroed)
 {
-    Py_ssize_t bytes = mo_block_bytes(rows, columns, typecode);
+    Py_ssize_t bytes = mo_block_bytes(rows, columns, mo_itemsize(typecode));
     if (bytes < 0) {
         return -1;
     }
@@ -91,18 +90,12 @@ mo_view_transpose(const mo_view *view)
     return turned;
 }
 
-static inline bool
-is_empty(const mo_view *view)
-{
-    return view->shape[0] == 0 || view->shape[1] == 0;
-}
-
 bool
 mo_view_is_contiguous(const mo_view *view)
 {
     Py_ssize_t size = mo_itemsize(view->storage->typecode);
     const Py_ssize_t *shape = view->shape, *strides = view->strides;
-    return is_empty(view) ||
+    return mo_view_is_empty(view) ||
            ((shape[1] == 1 || strides[1] == size) &&
             (shape[0] == 1 || strides[0] == shape[1] * size));
 }
@@ -163,7 +156,7 @@ copy_row(const mo_view *to, const mo_view *from, Py_ssize_t row)
 int
 mo_view_copy(const mo_view *to, const mo_view *from)
 {
-    if (is_empty(to)) {
+    if (mo_view_is_empty(to)) {
         return 0;
     }
     assert(mo_same_shape(to, from));
@@ -199,8 +192,8 @@ mo_view_duplicate(mo_view *copy, const mo_view *view, char typecode)
 bool
 mo_view_equal(const mo_view *a, const mo_view *b)
 {
-    if (!mo_same_shape(a, b)) {
-        return false;
+    if (!mo_same_shape(a, b) || mo_view_is_empty(a)) {
+        return mo_same_shape(a, b);
     }
     const char a_type = a->storage->typecode, b_type = b->storage->typecode;
     for (Py_ssize_t i = 0; i < a->shape[0]; i++) {

@@ -103,6 +103,14 @@ mo_view_strides(const mo_view *view)
     return &view->strides[2 - view->ndim];
 }
 
+/* Loops over rows ask this first: rows without columns cost no memory, so
+ * there may be more of them than anyone can wait for. */
+static inline bool
+mo_view_is_empty(const mo_view *view)
+{
+    return view->shape[0] == 0 || view->shape[1] == 0;
+}
+
 static inline bool
 mo_same_shape(const mo_view *a, const mo_view *b)
 {
@@ -111,7 +119,7 @@ mo_same_shape(const mo_view *a, const mo_view *b)
 
 /* rows * columns * itemsize, or -1 with MemoryError if that is too much. */
 Py_ssize_t
-mo_block_bytes(Py_ssize_t rows, Py_ssize_t columns, char typecode);
+mo_block_bytes(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t itemsize);
 
 /* All of a storage that is the view's own.  Takes over the reference. */
 void
