@@ -2,6 +2,6 @@
 
 from memopt._memopt import FloatMatrix, FloatVector
 
-__version__ = "0.1.0"
-
 __all__ = ["FloatMatrix", "FloatVector"]
+
+__version__ = "0.1.0"
