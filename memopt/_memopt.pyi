@@ -1,9 +1,22 @@
 """Types of the C core.  Import the names from memopt itself."""
 
-from collections.abc import Iterable
-from typing import Literal, Self, SupportsFloat, SupportsIndex, TypeAlias, final
+import sys
+from collections.abc import Iterable, Sequence
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+)
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, CapsuleType
 
 _Number: TypeAlias = SupportsFloat | SupportsIndex
 _Numbers: TypeAlias = Buffer | ExactSum | Iterable[_Number | _Numbers]
@@ -35,3 +48,313 @@ class ExactSum:
     __hash__: None  # type: ignore[assignment]
     def __reduce__(self) -> tuple[type[Self], tuple[()], bytes]: ...
     def __setstate__(self, state: bytes, /) -> None: ...
+
+class _ArrayInterface(Protocol):
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+class _DLPack(Protocol):
+    def __dlpack__(self) -> object: ...
+
+class _NumPyDType(Protocol):
+    @property
+    def str(self) -> str: ...
+
+_DType: TypeAlias = Literal["d", "f", "float64", "float32"] | type[Any] | _NumPyDType
+_Real: TypeAlias = SupportsFloat | SupportsIndex
+_Block: TypeAlias = Buffer | _ArrayInterface | _DLPack
+_Row: TypeAlias = Iterable[_Real] | _Block
+_Rows: TypeAlias = Iterable[_Row] | _Block
+_Out = TypeVar("_Out", bound=Buffer)
+
+@final
+class FloatVector(Sequence[float], Buffer):
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    @property
+    def T(self) -> FloatVector: ...  # noqa: N802
+    @property
+    def shape(self) -> tuple[int]: ...
+    @property
+    def dtype(self) -> Literal["d", "f"]: ...
+    @property
+    def itemsize(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def readonly(self) -> bool: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex | tuple[SupportsIndex], /) -> float: ...
+    @overload
+    def __getitem__(self, key: slice | tuple[slice] | tuple[()], /) -> FloatVector: ...
+    @overload
+    def __setitem__(
+        self, key: SupportsIndex | tuple[SupportsIndex], value: _Real, /
+    ) -> None: ...
+    @overload
+    def __setitem__(
+        self, key: slice | tuple[slice] | tuple[()], value: _Row, /
+    ) -> None: ...
+    def __delitem__(self, key: Any, /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+    def __copy__(self) -> FloatVector: ...
+    def __deepcopy__(self, memo: object, /) -> FloatVector: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    def copy(self) -> FloatVector: ...
+    def count(self, value: object, /) -> int: ...
+    def index(
+        self, value: object, start: SupportsIndex = 0, stop: SupportsIndex = ..., /
+    ) -> int: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> float: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[True],
+    ) -> FloatVector: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: _Out,
+        keepdims: bool = False,
+    ) -> _Out: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> float: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[True],
+    ) -> FloatVector: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: _Out,
+        keepdims: bool = False,
+    ) -> _Out: ...
+    def tolist(self) -> list[float]: ...
+
+@final
+class FloatMatrix(Sequence[FloatVector], Buffer):
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+    def __new__(
+        cls,
+        obj: _Rows = (),
+        /,
+        *,
+        dtype: _DType | None = None,
+        copy: bool | None = None,
+    ) -> Self: ...
+    @classmethod
+    def zeros(
+        cls, rows: SupportsIndex, columns: SupportsIndex, dtype: _DType | None = "d"
+    ) -> Self: ...
+    @classmethod
+    def full(
+        cls,
+        rows: SupportsIndex,
+        columns: SupportsIndex,
+        value: _Real,
+        dtype: _DType | None = "d",
+    ) -> Self: ...
+    @classmethod
+    def random(
+        cls, rows: SupportsIndex, columns: SupportsIndex, seed: int | None = None
+    ) -> Self: ...
+    @classmethod
+    def from_iterable(
+        cls,
+        rows: SupportsIndex,
+        columns: SupportsIndex,
+        iterable: Iterable[_Real],
+        dtype: _DType | None = "d",
+    ) -> Self: ...
+    @property
+    def T(self) -> FloatMatrix: ...  # noqa: N802
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def dtype(self) -> Literal["d", "f"]: ...
+    @property
+    def itemsize(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def readonly(self) -> bool: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(
+        self,
+        key: SupportsIndex
+        | tuple[SupportsIndex]
+        | tuple[SupportsIndex, slice]
+        | tuple[slice, SupportsIndex],
+        /,
+    ) -> FloatVector: ...
+    @overload
+    def __getitem__(
+        self, key: slice | tuple[slice] | tuple[slice, slice] | tuple[()], /
+    ) -> FloatMatrix: ...
+    @overload
+    def __getitem__(self, key: tuple[SupportsIndex, SupportsIndex], /) -> float: ...
+    @overload
+    def __setitem__(
+        self,
+        key: SupportsIndex
+        | tuple[SupportsIndex]
+        | tuple[SupportsIndex, slice]
+        | tuple[slice, SupportsIndex],
+        value: _Row,
+        /,
+    ) -> None: ...
+    @overload
+    def __setitem__(
+        self,
+        key: slice | tuple[slice] | tuple[slice, slice] | tuple[()],
+        value: _Rows,
+        /,
+    ) -> None: ...
+    @overload
+    def __setitem__(
+        self, key: tuple[SupportsIndex, SupportsIndex], value: _Real, /
+    ) -> None: ...
+    def __delitem__(self, key: Any, /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+    def __copy__(self) -> FloatMatrix: ...
+    def __deepcopy__(self, memo: object, /) -> FloatMatrix: ...
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    def append(self, row: _Row, /) -> None: ...
+    def copy(self) -> FloatMatrix: ...
+    def count(self, value: object, /) -> int: ...
+    def extend(self, rows: _Rows, /) -> None: ...
+    def index(
+        self, value: object, start: SupportsIndex = 0, stop: SupportsIndex = ..., /
+    ) -> int: ...
+    @overload
+    def mean(
+        self,
+        axis: None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> float: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> FloatVector: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[True],
+    ) -> FloatMatrix: ...
+    @overload
+    def mean(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: _Out,
+        keepdims: bool = False,
+    ) -> _Out: ...
+    @overload
+    def sum(
+        self,
+        axis: None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> float: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[False] = False,
+    ) -> FloatVector: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: None = None,
+        keepdims: Literal[True],
+    ) -> FloatMatrix: ...
+    @overload
+    def sum(
+        self,
+        axis: SupportsIndex | None = None,
+        *,
+        dtype: _DType | None = None,
+        out: _Out,
+        keepdims: bool = False,
+    ) -> _Out: ...
+    def tolist(self) -> list[list[float]]: ...

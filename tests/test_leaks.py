@@ -28,6 +28,16 @@ try:
 except ValueError:
     pass
 """,
+    "FloatMatrix": """
+m = memopt.FloatMatrix([[1, 2.5], iter([3, 4])])
+m.append((5, 6)); m.extend(m); m[0] = [7, 8]; m[1:] = m[:-1]
+m.T.copy(), m == m.tolist(), m.sum(axis=0), memopt.FloatMatrix(memoryview(m))
+""",
+    "FloatVector": """
+m = memopt.FloatMatrix([[1, 2, 3], [4, 5, 6]])
+row = m[0]; row[1] = 7; row[1:] = row[:-1]; row[:] = [1, 2, 3]
+list(row), row == [1, 2, 3], m[:, 1].copy(), row.sum(), memoryview(row)
+""",
 }
 
 EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}
