@@ -22,6 +22,9 @@ SOURCES = [
     "src/exactsum/exactsum.c",
     "src/floatmatrix/floatmatrix.c",
     "src/internpool/internpool.c",
+    "src/internpool/pool.c",
+    "src/internpool/s3fifo.c",
+    "src/internpool/table.c",
     "src/lazymap/lazymap.c",
 ]
 

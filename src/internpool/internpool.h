@@ -12,7 +12,8 @@ typedef struct mo_state mo_state;
 
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
-    PyTypeObject *types_go_here;
+    PyTypeObject *InternPoolType;
+    PyTypeObject *InternPoolInfoType; /* what cache_info() returns */
 } mo_internpool_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
