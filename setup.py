@@ -21,6 +21,7 @@ SOURCES = [
     "src/exactsum/accumulator.c",
     "src/exactsum/exactsum.c",
     "src/floatmatrix/floatmatrix.c",
+    "src/internpool/hash.c",
     "src/internpool/internpool.c",
     "src/internpool/pool.c",
     "src/internpool/s3fifo.c",

@@ -81,7 +81,7 @@ internpool_intern(PyObject *op, PyObject *string)
     if (MO_UNLIKELY((size_t)PyUnicode_GET_LENGTH(string) > pool->max_length)) {
         return bypass(op, string);
     }
-    Py_hash_t hash = mo_str_hash(string);
+    uint64_t hash = mo_hash_str(pool->table.key, string);
     PyObject *result;
     mo_victims victims;
     victims.count = 0;
@@ -105,7 +105,8 @@ internpool_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf,
     if (nargs != 1) {
         PyErr_Format(PyExc_TypeError,
                      "InternPool.__call__() takes exactly one argument "
-                     "(%zd given)", nargs);
+                     "(%zd given)",
+                     nargs);
         return NULL;
     }
     return internpool_intern(op, args[0]);
@@ -118,7 +119,8 @@ check_lookup(PyObject *string)
     if (!PyUnicode_CheckExact(string)) {
         PyErr_Format(PyExc_TypeError,
                      "InternPool holds only str, not %.200s, so it cannot "
-                     "look one up", Py_TYPE(string)->tp_name);
+                     "look one up",
+                     Py_TYPE(string)->tp_name);
         return -1;
     }
     return MO_STR_READY(string);
@@ -132,7 +134,7 @@ find(PyObject *op, PyObject *string)
     if ((size_t)PyUnicode_GET_LENGTH(string) > pool->max_length) {
         return NULL; /* no need to hash it */
     }
-    Py_hash_t hash = mo_str_hash(string);
+    uint64_t hash = mo_hash_str(pool->table.key, string);
     PyObject *resident;
     MO_BEGIN_CRITICAL_SECTION(op);
     resident = Py_XNewRef(mo_pool_find_lock_held(pool, string, hash));
@@ -253,10 +255,11 @@ internpool_discard(PyObject *op, PyObject *string)
     if (check_lookup(string) < 0) {
         return NULL;
     }
-    Py_hash_t hash = mo_str_hash(string);
+    mo_pool *pool = pool_of(op);
+    uint64_t hash = mo_hash_str(pool->table.key, string);
     PyObject *resident;
     MO_BEGIN_CRITICAL_SECTION(op);
-    resident = mo_pool_discard_lock_held(pool_of(op), string, hash);
+    resident = mo_pool_discard_lock_held(pool, string, hash);
     MO_END_CRITICAL_SECTION();
     Py_XDECREF(resident);
     return PyBool_FromLong(resident != NULL);
@@ -350,7 +353,8 @@ convert_limit(PyObject *value, const char *name, size_t *limit)
 static PyObject *
 limit_as_object(size_t limit)
 {
-    return limit == MO_NO_LIMIT ? Py_NewRef(Py_None) : PyLong_FromSize_t(limit);
+    return limit == MO_NO_LIMIT ? Py_NewRef(Py_None)
+                                : PyLong_FromSize_t(limit);
 }
 
 PyDoc_STRVAR(resize_doc,
@@ -624,7 +628,7 @@ internpool_debug_hash_bits(PyObject *op, PyObject *arg)
                         "bits must be 0 to 32 and the pool empty");
         return NULL;
     }
-    pool->table.tag_mask = (uint32_t)((UINT64_C(1) << bits) - 1);
+    pool->table.tag_mask = (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
     Py_RETURN_NONE;
 }
 
@@ -678,7 +682,8 @@ internpool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *op = type->tp_alloc(type, 0);
     if (op != NULL) {
         ((InternPoolObject *)op)->vectorcall = internpool_vectorcall;
-        mo_pool_init(pool_of(op), max_entries, max_bytes, max_length);
+        mo_pool_init(pool_of(op), &mo_state_of(type)->internpool.key,
+                     max_entries, max_bytes, max_length);
     }
     return op;
 }
@@ -758,6 +763,9 @@ int
 mo_internpool_setup(PyObject *module, mo_state *state)
 {
     mo_internpool_state *room = &state->internpool;
+    if (mo_hash_key_init(&room->key) < 0) {
+        return -1;
+    }
     room->InternPoolType = (PyTypeObject *)PyType_FromModuleAndSpec(
         module, &internpool_spec, NULL);
     if (room->InternPoolType == NULL ||

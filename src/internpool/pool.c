@@ -7,15 +7,15 @@
     MO_CHECK((pool)->table.used > 256 || mo_pool_fault(pool) == NULL)
 
 void
-mo_pool_init(mo_pool *pool, uint32_t max_entries, size_t max_bytes,
-             size_t max_length)
+mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
+             size_t max_bytes, size_t max_length)
 {
     *pool = (mo_pool){
         .max_bytes = max_bytes,
         .max_length = max_length,
         .max_entries = max_entries,
     };
-    mo_table_init(&pool->table);
+    mo_table_init(&pool->table, key);
     mo_s3fifo_init(&pool->fifo);
 }
 
@@ -66,7 +66,7 @@ make_room(mo_pool *pool, uint32_t entries, size_t bytes, mo_victims *victims)
     mo_table *table = &pool->table;
     while (table->count > pool->max_entries - entries ||
            pool->bytes > pool->max_bytes - bytes) {
-        uint32_t index = mo_s3fifo_evict(&pool->fifo, table->entries);
+        uint32_t index = mo_s3fifo_evict(&pool->fifo, table);
         give_up(pool, mo_table_remove(table, index), victims);
         pool->evictions++;
     }
@@ -87,7 +87,7 @@ reserve(mo_pool *pool, size_t size)
 }
 
 MO_NOINLINE PyObject *
-mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash,
+mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
                         mo_victims *victims)
 {
     if (mo_str_is_singleton(string)) {
@@ -112,7 +112,7 @@ mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash,
 }
 
 PyObject *
-mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash)
+mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, uint64_t hash)
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
     if (index == MO_NO_ENTRY) {
@@ -160,7 +160,7 @@ void
 mo_pool_take_lock_held(mo_pool *pool, mo_table *taken)
 {
     *taken = pool->table;
-    mo_table_init(&pool->table);
+    mo_table_init(&pool->table, taken->key);
     pool->table.tag_mask = taken->tag_mask;
     mo_s3fifo_free(&pool->fifo);
     pool->bytes = 0;

@@ -49,8 +49,8 @@ mo_victims_release(mo_victims *victims)
 }
 
 void
-mo_pool_init(mo_pool *pool, uint32_t max_entries, size_t max_bytes,
-             size_t max_length);
+mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
+             size_t max_bytes, size_t max_length);
 
 void
 mo_pool_free(mo_pool *pool);
@@ -63,12 +63,12 @@ mo_pool_bypass_lock_held(mo_pool *pool, PyObject *string);
  * was made so.  A new reference, or NULL without an exception if memory ran
  * out, and the pool as it was. */
 PyObject *
-mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash,
+mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
                         mo_victims *victims);
 
 /* The resident equal string, or NULL; a borrowed reference. */
 static inline PyObject *
-mo_pool_find_lock_held(const mo_pool *pool, PyObject *string, Py_hash_t hash)
+mo_pool_find_lock_held(const mo_pool *pool, PyObject *string, uint64_t hash)
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
     return index == MO_NO_ENTRY ? NULL : pool->table.entries[index].string;
@@ -77,7 +77,7 @@ mo_pool_find_lock_held(const mo_pool *pool, PyObject *string, Py_hash_t hash)
 /* The one string to use instead of this one.  A new reference, or NULL as
  * mo_pool_admit_lock_held(). */
 static inline PyObject *
-mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash,
+mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
                          mo_victims *victims)
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
@@ -96,12 +96,12 @@ mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash,
 /* Removes the equal resident and gives it, with the pool's reference; NULL if
  * there is none. */
 PyObject *
-mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, Py_hash_t hash);
+mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, uint64_t hash);
 
 /* Sets the bounds, evicts until they hold, and gives memory back. */
 void
-mo_pool_resize_lock_held(mo_pool *pool, uint32_t max_entries,
-                         size_t max_bytes, mo_victims *victims);
+mo_pool_resize_lock_held(mo_pool *pool, uint32_t max_entries, size_t max_bytes,
+                         mo_victims *victims);
 
 /* Empties the pool; what was in its table moves to *taken, which the caller
  * frees after unlocking. */

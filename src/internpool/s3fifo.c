@@ -110,19 +110,17 @@ typedef struct {
 } trace;
 
 static trace
-trace_of(const mo_s3fifo *fifo, Py_hash_t hash)
+trace_of(const mo_s3fifo *fifo, uint64_t hash)
 {
-    /* Fibonacci hashing, so that a 32-bit Py_hash_t will do as well. */
-    uint64_t mixed = (uint64_t)(Py_uhash_t)hash * UINT64_C(0x9e3779b97f4a7c15);
-    uint16_t low = (uint16_t)(mixed >> 16);
+    uint16_t bits = (uint16_t)(hash >> 16);
     return (trace){
-        .place = (uint32_t)((mixed >> 32) * fifo->ghost_size >> 32),
-        .fingerprint = (uint16_t)(low + (low == 0)),
+        .place = (uint32_t)((hash >> 32) * fifo->ghost_size >> 32),
+        .fingerprint = (uint16_t)(bits + (bits == 0)),
     };
 }
 
 static void
-remember(mo_s3fifo *fifo, Py_hash_t hash)
+remember(mo_s3fifo *fifo, uint64_t hash)
 {
     if (fifo->ghost_size == 0) {
         return;
@@ -132,7 +130,7 @@ remember(mo_s3fifo *fifo, Py_hash_t hash)
 }
 
 bool
-mo_s3fifo_recall(mo_s3fifo *fifo, Py_hash_t hash)
+mo_s3fifo_recall(mo_s3fifo *fifo, uint64_t hash)
 {
     if (fifo->ghost_size == 0) {
         return false;
@@ -174,8 +172,9 @@ queue_to_evict_from(mo_s3fifo *fifo)
 }
 
 uint32_t
-mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries)
+mo_s3fifo_evict(mo_s3fifo *fifo, mo_table *table)
 {
+    mo_entry *entries = table->entries;
     for (int rotations = 0;; rotations++) {
         mo_queue *queue = queue_to_evict_from(fifo);
         uint32_t index = queue->head;
@@ -184,7 +183,7 @@ mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries)
         mo_s3fifo_remove(fifo, entries, index);
         if (entry->visits == 0 || rotations == MAX_ROTATIONS) {
             if (!entry->in_main) {
-                remember(fifo, mo_str_hash(entry->string));
+                remember(fifo, mo_hash_str(table->key, entry->string));
             }
             return index;
         }

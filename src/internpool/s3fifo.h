@@ -49,7 +49,7 @@ mo_s3fifo_reserve(mo_s3fifo *fifo, const mo_table *table);
 
 /* Whether a string of this hash was evicted lately; forgets that it was. */
 bool
-mo_s3fifo_recall(mo_s3fifo *fifo, Py_hash_t hash);
+mo_s3fifo_recall(mo_s3fifo *fifo, uint64_t hash);
 
 /* Links a new entry: into main if it was recalled, else into probation. */
 void
@@ -59,7 +59,7 @@ mo_s3fifo_admit(mo_s3fifo *fifo, mo_entry *entries, uint32_t index,
 /* Unlinks and gives the entry that should leave; there must be one.  Looks at
  * MAX_ROTATIONS + 1 entries at most. */
 uint32_t
-mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries);
+mo_s3fifo_evict(mo_s3fifo *fifo, mo_table *table);
 
 /* Unlinks one that leaves for another reason. */
 void

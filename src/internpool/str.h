@@ -10,28 +10,22 @@
 
 #include <string.h>
 
-/* CPython's own keyed hash, computed once in the life of a str. */
-static inline Py_hash_t
-mo_str_hash(PyObject *string)
+/* Bytes of the text, without the terminator. */
+static inline size_t
+mo_str_nbytes(PyObject *string)
 {
-    Py_hash_t hash = ((PyASCIIObject *)string)->hash;
-    return MO_LIKELY(hash != -1) ? hash : PyUnicode_Type.tp_hash(string);
+    return (size_t)PyUnicode_GET_LENGTH(string) *
+           (size_t)PyUnicode_KIND(string);
 }
 
 /* Equal strings have the same kind: PEP 393 keeps each in its narrowest. */
 static inline bool
 mo_str_equal(PyObject *a, PyObject *b)
 {
-    if (a == b) {
-        return true;
-    }
-    Py_ssize_t length = PyUnicode_GET_LENGTH(a);
-    size_t kind = (size_t)PyUnicode_KIND(a);
-    if (length != PyUnicode_GET_LENGTH(b) || kind != PyUnicode_KIND(b)) {
-        return false;
-    }
-    return memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
-                  (size_t)length * kind) == 0;
+    return a == b || (PyUnicode_GET_LENGTH(a) == PyUnicode_GET_LENGTH(b) &&
+                      PyUnicode_KIND(a) == PyUnicode_KIND(b) &&
+                      memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
+                             mo_str_nbytes(a)) == 0);
 }
 
 /* Bytes of the object, what sys.getsizeof says of a str that caches no UTF-8
@@ -46,8 +40,7 @@ mo_str_size(PyObject *string)
     else if (PyUnicode_IS_COMPACT(string)) {
         header = sizeof(PyCompactUnicodeObject);
     }
-    size_t length = (size_t)PyUnicode_GET_LENGTH(string);
-    return header + (length + 1) * (size_t)PyUnicode_KIND(string);
+    return header + mo_str_nbytes(string) + (size_t)PyUnicode_KIND(string);
 }
 
 /* Whether CPython itself keeps the only copy: "" and "\x00" to "\xff". */

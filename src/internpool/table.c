@@ -27,11 +27,13 @@ max_count(const mo_table *table)
 }
 
 void
-mo_table_init(mo_table *table)
+mo_table_init(mo_table *table, const mo_hash_key *key)
 {
     *table = (mo_table){
         .slots = (mo_slot *)no_slots,
+        .shift = 32,
         .tag_mask = UINT32_MAX,
+        .key = key,
         .free_head = MO_NO_ENTRY,
     };
 }
@@ -46,18 +48,24 @@ mo_table_free(mo_table *table)
     if (owns_slots(table)) {
         PyMem_Free(table->slots);
     }
-    mo_table_init(table);
+    mo_table_init(table, table->key);
+}
+
+static uint32_t
+tag_of(const mo_table *table, PyObject *string)
+{
+    return mo_table_tag(table, mo_hash_str(table->key, string));
 }
 
 /* Puts a slot into the first empty place from its home on. */
 static void
-place(mo_slot *slots, uint32_t mask, mo_slot slot)
+place(mo_table *table, mo_slot slot)
 {
-    uint32_t i = slot.tag & mask;
-    while (slots[i].index != MO_NO_ENTRY) {
-        i = (i + 1) & mask;
+    uint32_t i = mo_table_home(table, slot.tag);
+    while (table->slots[i].index != MO_NO_ENTRY) {
+        i = (i + 1) & table->mask;
     }
-    slots[i] = slot;
+    table->slots[i] = slot;
 }
 
 /* Where the slot of an entry is; the entry must be in use. */
@@ -65,7 +73,7 @@ static uint32_t
 slot_of(const mo_table *table, uint32_t index)
 {
     PyObject *string = table->entries[index].string;
-    uint32_t i = mo_table_tag(table, mo_str_hash(string)) & table->mask;
+    uint32_t i = mo_table_home(table, tag_of(table, string));
     while (table->slots[i].index != index) {
         i = (i + 1) & table->mask;
     }
@@ -76,24 +84,27 @@ slot_of(const mo_table *table, uint32_t index)
 static int
 resize_slots(mo_table *table, size_t n)
 {
-    const uint32_t mask = (uint32_t)(n - 1);
+    const mo_table old = *table;
     mo_slot *slots = PyMem_New(mo_slot, n);
     if (slots == NULL) {
         return -1;
     }
-    for (size_t i = 0; i < n; i++) {
-        slots[i] = no_slots[0];
+    table->slots = slots;
+    table->mask = (uint32_t)(n - 1);
+    for (table->shift = 32; n > 1; n /= 2) {
+        table->shift--;
     }
     for (uint32_t i = 0; i <= table->mask; i++) {
-        if (table->slots[i].index != MO_NO_ENTRY) {
-            place(slots, mask, table->slots[i]);
+        slots[i] = no_slots[0];
+    }
+    for (uint32_t i = 0; i <= old.mask; i++) {
+        if (old.slots[i].index != MO_NO_ENTRY) {
+            place(table, old.slots[i]);
         }
     }
-    if (owns_slots(table)) {
-        PyMem_Free(table->slots);
+    if (owns_slots(&old)) {
+        PyMem_Free(old.slots);
     }
-    table->slots = slots;
-    table->mask = mask;
     return 0;
 }
 
@@ -115,8 +126,8 @@ mo_table_reserve(mo_table *table, uint32_t max_entries)
 {
     assert(table->count < max_entries && max_entries <= MO_MAX_ENTRIES);
     if (table->count == max_count(table)) {
-        size_t n = owns_slots(table) ? ((size_t)table->mask + 1) * 2
-                                     : MIN_SLOTS;
+        size_t n =
+            owns_slots(table) ? ((size_t)table->mask + 1) * 2 : MIN_SLOTS;
         if (resize_slots(table, n) < 0) {
             return -1;
         }
@@ -124,8 +135,8 @@ mo_table_reserve(mo_table *table, uint32_t max_entries)
     if (table->count == table->capacity) {
         uint32_t more = ENTRY_GROWTH(table->capacity);
         uint32_t most = max_entries - table->capacity;
-        if (resize_entries(table,
-                           table->capacity + (more < most ? more : most)) < 0) {
+        if (resize_entries(
+                table, table->capacity + (more < most ? more : most)) < 0) {
             return -1;
         }
     }
@@ -133,7 +144,7 @@ mo_table_reserve(mo_table *table, uint32_t max_entries)
 }
 
 uint32_t
-mo_table_insert(mo_table *table, PyObject *string, Py_hash_t hash)
+mo_table_insert(mo_table *table, PyObject *string, uint64_t hash)
 {
     uint32_t index = table->free_head;
     assert(table->count < max_count(table));
@@ -149,8 +160,7 @@ mo_table_insert(mo_table *table, PyObject *string, Py_hash_t hash)
         .next = MO_NO_ENTRY,
         .prev = MO_NO_ENTRY,
     };
-    place(table->slots, table->mask,
-          (mo_slot){mo_table_tag(table, hash), index});
+    place(table, (mo_slot){mo_table_tag(table, hash), index});
     table->count++;
     return index;
 }
@@ -164,7 +174,7 @@ delete_slot(mo_table *table, uint32_t hole)
     uint32_t mask = table->mask;
     for (uint32_t i = (hole + 1) & mask; slots[i].index != MO_NO_ENTRY;
          i = (i + 1) & mask) {
-        uint32_t from_home = (i - slots[i].tag) & mask;
+        uint32_t from_home = (i - mo_table_home(table, slots[i].tag)) & mask;
         uint32_t from_hole = (i - hole) & mask;
         if (from_home >= from_hole) {
             slots[hole] = slots[i];
@@ -245,10 +255,10 @@ slots_fault(const mo_table *table)
             return "table: a slot names a free entry";
         }
         PyObject *string = table->entries[slot.index].string;
-        if (slot.tag != mo_table_tag(table, mo_str_hash(string))) {
+        if (slot.tag != tag_of(table, string)) {
             return "table: a slot's tag is not its string's";
         }
-        for (uint32_t j = slot.tag & table->mask; j != i;
+        for (uint32_t j = mo_table_home(table, slot.tag); j != i;
              j = (j + 1) & table->mask) {
             if (table->slots[j].index == MO_NO_ENTRY ||
                 table->slots[j].index == slot.index) {
@@ -272,7 +282,8 @@ entries_fault(const mo_table *table)
         if (!PyUnicode_CheckExact(string)) {
             return "table: an entry holds something else than a str";
         }
-        if (mo_table_find(table, string, mo_str_hash(string)) != i) {
+        uint64_t hash = mo_hash_str(table->key, string);
+        if (mo_table_find(table, string, hash) != i) {
             return "table: a resident string is not found, or there twice";
         }
     }
@@ -292,8 +303,8 @@ entries_fault(const mo_table *table)
 const char *
 mo_table_fault(const mo_table *table)
 {
-    if (((table->mask + 1) & table->mask) != 0) {
-        return "table: the number of slots is not a power of two";
+    if ((uint64_t)table->mask + 1 != UINT64_C(1) << (32 - table->shift)) {
+        return "table: shift and number of slots differ";
     }
     if (table->count > max_count(table)) {
         return "table: too many entries for the slots";

@@ -2,8 +2,7 @@
  *
  * Open addressing with linear probing and backward-shift deletion (Knuth,
  * TAOCP vol. 3, section 6.4, algorithms L and R).  Slots hold 32 bits of the
- * hash, from which alone they are placed, so neither growth nor deletion
- * touches a string.  Entries never move while in use, but in
+ * hash, which alone place them, so growth and deletion touch no string.  Entries never move while in use, but in
  * mo_table_move(); other structures may link them by index.
  *
  * The table owns its arrays and one reference to each resident string.  The
@@ -11,39 +10,41 @@
 #ifndef MO_INTERNPOOL_TABLE_H
 #define MO_INTERNPOOL_TABLE_H
 
-#include "internpool/str.h"
+#include "internpool/hash.h"
 
 /* Indices have 30 bits, so that an entry takes 16 bytes; the last is none. */
 #define MO_NO_ENTRY UINT32_C(0x3fffffff)
 #define MO_MAX_ENTRIES MO_NO_ENTRY /* indices 0 .. MO_NO_ENTRY - 1 */
 
 typedef struct {
-    PyObject *string;     /* owned, an exact str; NULL in a free entry */
-    uint32_t next : 30;   /* the queue's, see s3fifo.h; of the free list here */
-    uint32_t visits : 2;  /* the queue's */
-    uint32_t prev : 30;   /* the queue's */
+    PyObject *string;    /* owned, an exact str; NULL in a free entry */
+    uint32_t next : 30;  /* the queue's, see s3fifo.h; of the free list here */
+    uint32_t visits : 2; /* the queue's */
+    uint32_t prev : 30;  /* the queue's */
     uint32_t in_main : 1; /* the queue's */
 } mo_entry;
 
 typedef struct {
-    uint32_t tag;   /* mo_table_tag() of the string's hash; any if empty */
+    uint32_t tag;   /* upper half of the string's hash; any if empty */
     uint32_t index; /* of the entry; MO_NO_ENTRY marks an empty slot */
 } mo_slot;
 
 typedef struct {
-    mo_slot *slots;     /* owned but for the shared empty one: mask + 1 */
-    uint32_t mask;      /* number of slots, a power of two, less one */
-    uint32_t tag_mask;  /* all ones but in tests that force collisions */
-    mo_entry *entries;  /* owned, `capacity` of them; NULL if none */
-    uint32_t capacity;  /* entries allocated, 0 .. MO_MAX_ENTRIES */
-    uint32_t used;      /* entries in use or free listed: 0 .. used - 1 */
-    uint32_t count;     /* entries in use */
+    mo_slot *slots;         /* owned but for the shared empty one: mask + 1 */
+    uint32_t mask;          /* number of slots, a power of two, less one */
+    uint8_t shift;          /* 32 - log2(number of slots) */
+    uint32_t tag_mask;      /* all ones but in tests that force collisions */
+    const mo_hash_key *key; /* borrowed from the module's state */
+    mo_entry *entries;      /* owned, `capacity` of them; NULL if none */
+    uint32_t capacity;      /* entries allocated, 0 .. MO_MAX_ENTRIES */
+    uint32_t used;          /* entries in use or free listed: 0 .. used - 1 */
+    uint32_t count;         /* entries in use */
     uint32_t free_head; /* free entries below `used`; MO_NO_ENTRY if none */
 } mo_table;
 
 /* An empty table that owns nothing yet. */
 void
-mo_table_init(mo_table *table);
+mo_table_init(mo_table *table, const mo_hash_key *key);
 
 /* Releases the strings and the arrays. */
 void
@@ -57,7 +58,7 @@ mo_table_reserve(mo_table *table, uint32_t max_entries);
 /* Adds a string that is not there and gives its entry, all links unset.
  * Room must have been reserved.  Takes a reference of its own. */
 uint32_t
-mo_table_insert(mo_table *table, PyObject *string, Py_hash_t hash);
+mo_table_insert(mo_table *table, PyObject *string, uint64_t hash);
 
 /* Frees the entry and gives its string, with the table's reference. */
 PyObject *
@@ -82,18 +83,25 @@ const char *
 mo_table_fault(const mo_table *table);
 
 static inline uint32_t
-mo_table_tag(const mo_table *table, Py_hash_t hash)
+mo_table_tag(const mo_table *table, uint64_t hash)
 {
-    return (uint32_t)hash & table->tag_mask;
+    return (uint32_t)(hash >> 32) & table->tag_mask;
+}
+
+/* The slot where the search for a tag begins. */
+static inline uint32_t
+mo_table_home(const mo_table *table, uint32_t tag)
+{
+    return (uint32_t)((uint64_t)tag >> table->shift);
 }
 
 /* The entry of the equal string, or MO_NO_ENTRY.  A tag may match by chance
  * or malice, so strings are always compared in full. */
 static inline uint32_t
-mo_table_find(const mo_table *table, PyObject *string, Py_hash_t hash)
+mo_table_find(const mo_table *table, PyObject *string, uint64_t hash)
 {
     uint32_t tag = mo_table_tag(table, hash);
-    for (uint32_t i = tag & table->mask;; i = (i + 1) & table->mask) {
+    for (uint32_t i = mo_table_home(table, tag);; i = (i + 1) & table->mask) {
         mo_slot slot = table->slots[i];
         if (slot.index == MO_NO_ENTRY) {
             return MO_NO_ENTRY;
