@@ -78,10 +78,10 @@ internpool_intern(PyObject *op, PyObject *string)
         return NULL;
     }
     /* Before the hash, which would cost more than the copy saves. */
-    if (MO_UNLIKELY((size_t)PyUnicode_GET_LENGTH(string) > pool->max_length)) {
+    if (MO_UNLIKELY(mo_pool_is_too_long(pool, string))) {
         return bypass(op, string);
     }
-    uint64_t hash = mo_hash_str(pool->table.key, string);
+    uint64_t hash = mo_hash_str(pool->key, string);
     PyObject *result;
     mo_victims victims;
     victims.count = 0;
@@ -118,8 +118,7 @@ check_lookup(PyObject *string)
 {
     if (!PyUnicode_CheckExact(string)) {
         PyErr_Format(PyExc_TypeError,
-                     "InternPool holds only str, not %.200s, so it cannot "
-                     "look one up",
+                     "InternPool holds exact str objects only, not %.200s",
                      Py_TYPE(string)->tp_name);
         return -1;
     }
@@ -131,10 +130,10 @@ static PyObject *
 find(PyObject *op, PyObject *string)
 {
     mo_pool *pool = pool_of(op);
-    if ((size_t)PyUnicode_GET_LENGTH(string) > pool->max_length) {
+    if (mo_pool_is_too_long(pool, string)) {
         return NULL; /* no need to hash it */
     }
-    uint64_t hash = mo_hash_str(pool->table.key, string);
+    uint64_t hash = mo_hash_str(pool->key, string);
     PyObject *resident;
     MO_BEGIN_CRITICAL_SECTION(op);
     resident = Py_XNewRef(mo_pool_find_lock_held(pool, string, hash));
@@ -256,7 +255,10 @@ internpool_discard(PyObject *op, PyObject *string)
         return NULL;
     }
     mo_pool *pool = pool_of(op);
-    uint64_t hash = mo_hash_str(pool->table.key, string);
+    if (mo_pool_is_too_long(pool, string)) {
+        Py_RETURN_FALSE;
+    }
+    uint64_t hash = mo_hash_str(pool->key, string);
     PyObject *resident;
     MO_BEGIN_CRITICAL_SECTION(op);
     resident = mo_pool_discard_lock_held(pool, string, hash);
@@ -642,8 +644,8 @@ PyDoc_STRVAR(internpool_doc,
 "resident, and at most max_bytes bytes of them (None: any number), counted\n"
 "as sys.getsizeof does; when a bound is reached, strings that were not asked\n"
 "for again leave (S3-FIFO).  Strings of more than max_length characters\n"
-"(None: any number) stay outside.  Memory is taken as strings come: besides\n"
-"the strings, up to 43 bytes for each.\n\n"
+"(None: any number), or larger than a tenth of max_bytes, stay outside.\n"
+"Memory is taken as strings come: besides them, up to 43 bytes for each.\n\n"
 "While a string is resident, intern() returns that object for every equal\n"
 "str; after it was evicted, another may take its place.  So comparing with\n"
 "`is` saves time when it succeeds and proves nothing when it fails: never\n"

@@ -11,6 +11,7 @@ mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
              size_t max_bytes, size_t max_length)
 {
     *pool = (mo_pool){
+        .key = key,
         .max_bytes = max_bytes,
         .max_length = max_length,
         .max_entries = max_entries,
@@ -48,10 +49,9 @@ singleton_lock_held(mo_pool *pool, PyObject *string)
 }
 
 static void
-give_up(mo_pool *pool, PyObject *string, mo_victims *victims)
+collect(mo_victims *victims, PyObject *string)
 {
     const int most = sizeof victims->string / sizeof victims->string[0];
-    pool->bytes -= mo_str_size(string);
     if (victims->count == most) {
         /* Rare, and safe though locked: no code runs when a str dies. */
         mo_victims_release(victims);
@@ -59,16 +59,29 @@ give_up(mo_pool *pool, PyObject *string, mo_victims *victims)
     victims->string[victims->count++] = string;
 }
 
+static void
+evict(mo_pool *pool, mo_victims *victims)
+{
+    mo_table *table = &pool->table;
+    uint32_t index = mo_s3fifo_evict(&pool->fifo, table->entries);
+    const mo_entry *entry = &table->entries[index];
+    uint64_t hash = mo_hash_str(pool->key, entry->string);
+    if (!entry->in_main) {
+        mo_s3fifo_remember(&pool->fifo, hash);
+    }
+    PyObject *string = mo_table_remove(table, index, hash);
+    pool->bytes -= mo_str_size(string);
+    pool->evictions++;
+    collect(victims, string);
+}
+
 /* Evicts until `entries` more, of `bytes` together, are within the bounds. */
 static void
 make_room(mo_pool *pool, uint32_t entries, size_t bytes, mo_victims *victims)
 {
-    mo_table *table = &pool->table;
-    while (table->count > pool->max_entries - entries ||
+    while (pool->table.count > pool->max_entries - entries ||
            pool->bytes > pool->max_bytes - bytes) {
-        uint32_t index = mo_s3fifo_evict(&pool->fifo, table);
-        give_up(pool, mo_table_remove(table, index), victims);
-        pool->evictions++;
+        evict(pool, victims);
     }
 }
 
@@ -119,7 +132,7 @@ mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, uint64_t hash)
         return NULL;
     }
     mo_s3fifo_remove(&pool->fifo, pool->table.entries, index);
-    PyObject *resident = mo_table_remove(&pool->table, index);
+    PyObject *resident = mo_table_remove(&pool->table, index, hash);
     pool->bytes -= mo_str_size(resident);
     MO_CHECK_POOL(pool);
     return resident;
@@ -160,7 +173,7 @@ void
 mo_pool_take_lock_held(mo_pool *pool, mo_table *taken)
 {
     *taken = pool->table;
-    mo_table_init(&pool->table, taken->key);
+    mo_table_init(&pool->table, pool->key);
     pool->table.tag_mask = taken->tag_mask;
     mo_s3fifo_free(&pool->fifo);
     pool->bytes = 0;
@@ -191,7 +204,7 @@ residents_fault(const mo_pool *pool)
         if (string == NULL) {
             continue;
         }
-        if ((size_t)PyUnicode_GET_LENGTH(string) > pool->max_length) {
+        if (mo_pool_is_too_long(pool, string)) {
             return "pool: a resident is longer than max_length";
         }
         if (mo_str_is_singleton(string)) {

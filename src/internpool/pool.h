@@ -20,11 +20,13 @@
 #define MO_LARGEST_SHARE 10
 
 typedef struct {
+    const mo_hash_key *key; /* borrowed from the module's state */
     mo_table table;
     mo_s3fifo fifo;
     size_t bytes;         /* mo_str_size() of all residents together */
     size_t max_bytes;     /* bound on it, or MO_NO_LIMIT */
-    size_t max_length;    /* code points of a resident, or MO_NO_LIMIT */
+    size_t max_length;    /* code points of a resident, or MO_NO_LIMIT; like
+                             `key` it never changes: no lock needed */
     uint32_t max_entries; /* bound on residents: 1 .. MO_MAX_ENTRIES */
     /* Counts since creation or mo_pool_reset_counts(). */
     uint64_t hits;        /* answered with a string that was there */
@@ -54,6 +56,13 @@ mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
 
 void
 mo_pool_free(mo_pool *pool);
+
+/* Whether it may not become resident, whatever the bounds. */
+static inline bool
+mo_pool_is_too_long(const mo_pool *pool, PyObject *string)
+{
+    return (size_t)PyUnicode_GET_LENGTH(string) > pool->max_length;
+}
 
 /* The string returned as it is, and counted so.  A new reference. */
 PyObject *

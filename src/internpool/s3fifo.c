@@ -119,8 +119,8 @@ trace_of(const mo_s3fifo *fifo, uint64_t hash)
     };
 }
 
-static void
-remember(mo_s3fifo *fifo, uint64_t hash)
+void
+mo_s3fifo_remember(mo_s3fifo *fifo, uint64_t hash)
 {
     if (fifo->ghost_size == 0) {
         return;
@@ -172,9 +172,8 @@ queue_to_evict_from(mo_s3fifo *fifo)
 }
 
 uint32_t
-mo_s3fifo_evict(mo_s3fifo *fifo, mo_table *table)
+mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries)
 {
-    mo_entry *entries = table->entries;
     for (int rotations = 0;; rotations++) {
         mo_queue *queue = queue_to_evict_from(fifo);
         uint32_t index = queue->head;
@@ -182,9 +181,6 @@ mo_s3fifo_evict(mo_s3fifo *fifo, mo_table *table)
         assert(index != MO_NO_ENTRY);
         mo_s3fifo_remove(fifo, entries, index);
         if (entry->visits == 0 || rotations == MAX_ROTATIONS) {
-            if (!entry->in_main) {
-                remember(fifo, mo_hash_str(table->key, entry->string));
-            }
             return index;
         }
         entry->visits--;

@@ -59,7 +59,12 @@ mo_s3fifo_admit(mo_s3fifo *fifo, mo_entry *entries, uint32_t index,
 /* Unlinks and gives the entry that should leave; there must be one.  Looks at
  * MAX_ROTATIONS + 1 entries at most. */
 uint32_t
-mo_s3fifo_evict(mo_s3fifo *fifo, mo_table *table);
+mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries);
+
+/* Leaves a trace in the ghost, if there is one, of a string that was evicted
+ * from probation. */
+void
+mo_s3fifo_remember(mo_s3fifo *fifo, uint64_t hash);
 
 /* Unlinks one that leaves for another reason. */
 void

@@ -70,10 +70,9 @@ place(mo_table *table, mo_slot slot)
 
 /* Where the slot of an entry is; the entry must be in use. */
 static uint32_t
-slot_of(const mo_table *table, uint32_t index)
+slot_of(const mo_table *table, uint32_t index, uint32_t tag)
 {
-    PyObject *string = table->entries[index].string;
-    uint32_t i = mo_table_home(table, tag_of(table, string));
+    uint32_t i = mo_table_home(table, tag);
     while (table->slots[i].index != index) {
         i = (i + 1) & table->mask;
     }
@@ -185,11 +184,11 @@ delete_slot(mo_table *table, uint32_t hole)
 }
 
 PyObject *
-mo_table_remove(mo_table *table, uint32_t index)
+mo_table_remove(mo_table *table, uint32_t index, uint64_t hash)
 {
     mo_entry *entry = &table->entries[index];
     PyObject *string = entry->string;
-    delete_slot(table, slot_of(table, index));
+    delete_slot(table, slot_of(table, index, mo_table_tag(table, hash)));
     entry->string = NULL;
     entry->next = table->free_head;
     table->free_head = index;
@@ -200,8 +199,9 @@ mo_table_remove(mo_table *table, uint32_t index)
 void
 mo_table_move(mo_table *table, uint32_t from, uint32_t to)
 {
+    uint32_t tag = tag_of(table, table->entries[from].string);
     assert(table->entries[to].string == NULL);
-    table->slots[slot_of(table, from)].index = to;
+    table->slots[slot_of(table, from, tag)].index = to;
     table->entries[to] = table->entries[from];
     table->entries[from].string = NULL;
 }

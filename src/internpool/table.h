@@ -62,7 +62,7 @@ mo_table_insert(mo_table *table, PyObject *string, uint64_t hash);
 
 /* Frees the entry and gives its string, with the table's reference. */
 PyObject *
-mo_table_remove(mo_table *table, uint32_t index);
+mo_table_remove(mo_table *table, uint32_t index, uint64_t hash);
 
 /* Moves an entry to a free index, which does not leave the free list: only
  * for use before mo_table_trim(). */
