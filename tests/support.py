@@ -43,7 +43,7 @@ def fail_each_allocation(
         subject = prepare()
         gc.collect(0)
         raised = False
-        testcapi.set_nomemory(nth, nth + 1)
+        testcapi.set_nomemory(nth - 1, nth)
         try:
             act(subject)
         except MemoryError:

@@ -6,7 +6,30 @@ from support import run_in_fresh_process
 from memopt import _memopt
 
 # How to make one instance of each exported type, and use what it offers.
-FACTORIES: dict[str, str] = {}
+FACTORIES: dict[str, str] = {
+    "InternPool": """
+import copy, pickle
+pool = memopt.InternPool(20, max_bytes=3000)
+for i in range(60):
+    pool.intern(f"item {i}")
+    pool(f"item {i}")
+    pool.get(f"item {i}"), f"item {i}" in pool
+pool.intern("x" * 2000), pool.intern("a")
+for bad in (1, None, b""):
+    for call in (pool, pool.intern, pool.get, pool.discard, memopt.InternPool):
+        try: call(bad)
+        except (TypeError, ValueError): pass
+list(pool), len(pool), repr(pool), sys.getsizeof(pool)
+pool.discard("item 59"), pool.resize(10), pool.resize(30, None)
+copy.copy(pool), pickle.loads(pickle.dumps(pool)), pool.cache_info()
+if len(pool) % 2: pool.clear()
+""",
+    "InternPoolInfo": """
+import pickle
+info = memopt.InternPool(20, max_bytes=3000).cache_info()
+repr(info), info.hits, info[:4], pickle.loads(pickle.dumps(info))
+""",
+}
 
 EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}
 
