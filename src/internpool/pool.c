@@ -4,7 +4,7 @@
 /* Debug builds check small pools after every change, and large ones never
  * here: that would make each change O(entries). */
 #define MO_CHECK_POOL(pool) \
-    MO_CHECK((pool)->table.used > 256 || mo_pool_fault(pool) == NULL)
+    MO_CHECK((pool)->table.used > 64 || mo_pool_fault(pool) == NULL)
 
 void
 mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
