@@ -103,6 +103,31 @@ class TestReentrancy:
         assert next(calls) > 100
         pool._debug_validate()
 
+    def test_collections_change_the_number_of_residents(self) -> None:
+        pool = InternPool()
+        for word in WORDS:
+            pool.intern(word)
+        words = itertools.cycle(WORDS)
+        containers: list[list[object]] = []
+
+        def collecting(phase: str, info: dict[str, int]) -> None:
+            word = next(words)
+            if not pool.discard(word):
+                pool.intern(word)
+
+        before = gc.get_threshold()
+        gc.callbacks.append(collecting)
+        gc.set_threshold(1)
+        try:
+            for i in range(300):
+                containers += [[] for _ in range(i % 5)]
+                listed = list(iter(pool))
+                assert len(listed) == len(set(listed)) <= len(WORDS)
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(collecting)
+        pool._debug_validate()
+
     def test_weak_reference_callback_interns_elsewhere(self) -> None:
         other = InternPool()
         pool = InternPool()

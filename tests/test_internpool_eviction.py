@@ -156,6 +156,42 @@ def test_a_string_that_returns_soon_after_its_eviction_stays() -> None:
     assert "old 0" in pool
 
 
+def test_the_ghost_is_asked_once() -> None:
+    pool = InternPool(10)
+    feed(pool, (f"old {i}" for i in range(11)))
+    pool.intern("old 0")
+    pool.discard("old 0")
+    pool.intern("old 0")  # on probation, like any other
+    feed(pool, (f"new {i}" for i in range(20)))
+    assert "old 0" not in pool
+
+
+def test_strings_evicted_from_the_main_queue_leave_no_trace() -> None:
+    pool = InternPool(10)
+    for _ in range(2):
+        replay(pool, (f"old {i}" for i in range(10)))
+    pool.intern("new")  # sends all others to main, and the first one out
+    assert "old 0" not in pool
+    pool.intern("old 0")  # on probation, where "new" makes room
+    pool.intern("newer")
+    assert "old 0" not in pool
+    assert all(f"old {i}" in pool for i in range(1, 10))
+
+
+def test_the_ghost_grows_with_the_number_of_strings() -> None:
+    uniform = random.Random(2).random
+    ids = (i // 8 - int(4_000 * uniform() * uniform()) for i in range(300_000))
+    requests = names(ids)
+    ratios = []
+    for large in (0, 50):
+        pool = InternPool(max_bytes=100_000, max_length=None)
+        feed(pool, (f"{i} " + "x" * 9_000 for i in range(large)))
+        before = pool.cache_info()
+        feed(pool, requests)
+        ratios.append(100 * (pool.cache_info().hits - before.hits) / len(requests))
+    assert abs(ratios[0] - ratios[1]) < 0.5
+
+
 def test_clear_and_resize_forget_what_was_evicted() -> None:
     for forget in (InternPool.clear, lambda pool: pool.resize(10)):
         pool = InternPool(10)

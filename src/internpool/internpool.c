@@ -612,6 +612,20 @@ internpool_debug_validate(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(debug_probes_doc,
+"_debug_probes($self, /)\n--\n\n"
+"For tests: slots read in searching once for each resident.");
+
+static PyObject *
+internpool_debug_probes(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t probes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    probes = mo_table_probes(&pool_of(op)->table);
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromUnsignedLongLong(probes);
+}
+
 PyDoc_STRVAR(debug_hash_bits_doc,
 "_debug_hash_bits($self, bits, /)\n--\n\n"
 "For tests: use only so many bits of each hash, 0 to 32, so that strings\n"
@@ -724,6 +738,7 @@ static PyMethodDef internpool_methods[] = {
     {"__reduce__", internpool_reduce, METH_NOARGS, reduce_doc},
     {"_debug_validate", internpool_debug_validate, METH_NOARGS,
      debug_validate_doc},
+    {"_debug_probes", internpool_debug_probes, METH_NOARGS, debug_probes_doc},
     {"_debug_hash_bits", internpool_debug_hash_bits, METH_O,
      debug_hash_bits_doc},
     {NULL},

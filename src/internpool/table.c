@@ -238,6 +238,19 @@ mo_table_nbytes(const mo_table *table)
            (size_t)table->capacity * sizeof(mo_entry);
 }
 
+uint64_t
+mo_table_probes(const mo_table *table)
+{
+    uint64_t probes = 0;
+    for (uint32_t i = 0; i <= table->mask; i++) {
+        if (table->slots[i].index != MO_NO_ENTRY) {
+            uint32_t home = mo_table_home(table, table->slots[i].tag);
+            probes += ((i - home) & table->mask) + 1;
+        }
+    }
+    return probes;
+}
+
 /* Every taken slot belongs to a live entry, has its tag, and is where a
  * search for that entry ends: so no entry has two. */
 static const char *

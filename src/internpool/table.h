@@ -78,6 +78,10 @@ mo_table_trim(mo_table *table);
 size_t
 mo_table_nbytes(const mo_table *table);
 
+/* Slots read in searching once for each resident: what hashes are worth. */
+uint64_t
+mo_table_probes(const mo_table *table);
+
 /* NULL, or what is wrong: checks every invariant.  O(capacity). */
 const char *
 mo_table_fault(const mo_table *table);
