@@ -16,19 +16,30 @@ secret(int which, uint32_t *value)
     return 0;
 }
 
+static int
+wide_secret(int which, uint64_t *value)
+{
+    uint32_t high, low;
+    if (secret(2 * which, &high) < 0 || secret(2 * which + 1, &low) < 0) {
+        return -1;
+    }
+    *value = (uint64_t)high << 32 | low;
+    return 0;
+}
+
 int
 mo_hash_key_init(mo_hash_key *key)
 {
     const int words = sizeof key->word / sizeof key->word[0];
-    uint32_t high, low;
     for (int i = 0; i < words; i++) {
         if (secret(i, &key->word[i]) < 0) {
             return -1;
         }
     }
-    if (secret(words, &high) < 0 || secret(words + 1, &low) < 0) {
+    if (wide_secret(words, &key->length) < 0 ||
+        wide_secret(words + 1, &key->multiplier) < 0) {
         return -1;
     }
-    key->multiplier = (uint64_t)high << 32 | low | 1;
+    key->multiplier |= 1;
     return 0;
 }

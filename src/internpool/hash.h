@@ -22,6 +22,7 @@
 /* Secret, and the same for all pools of a process. */
 typedef struct {
     uint32_t word[MO_HASHED_BYTES / 4];
+    uint64_t length;     /* what each byte of length adds */
     uint64_t multiplier; /* odd */
 } mo_hash_key;
 
@@ -41,7 +42,8 @@ mo_hash_nh(const uint32_t word[2], const char *eight_bytes)
     return (uint64_t)low * high;
 }
 
-/* All 64 bits are determined by the string, the upper ones the best. */
+/* Universal are the upper bits of the product only.  Folding first keeps
+ * arithmetic progressions from becoming clusters of neighbours. */
 static inline uint64_t
 mo_hash_finish(const mo_hash_key *key, uint64_t sum)
 {
@@ -53,7 +55,7 @@ static inline uint64_t
 mo_hash_bytes(const mo_hash_key *key, const char *bytes, size_t n)
 {
     const uint32_t *word = key->word;
-    uint64_t sum = n;
+    uint64_t sum = n * key->length;
     if (n < 8) {
         char padded[8] = {0};
         memcpy(padded, bytes, n);

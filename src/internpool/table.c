@@ -1,6 +1,8 @@
 /* table.c - see table.h for what it keeps and who owns what. */
 #include "internpool/table.h"
 
+static_assert(sizeof(mo_entry) <= 16, "an entry takes at most 16 bytes");
+
 /* At most 4 in 5 slots are taken: 10 to 20 bytes of slots an entry.  A search
  * that fails then reads 13 slots in the mean, a search that succeeds 3 (Knuth,
  * 6.4): one or two cache lines of 8 slots. */
