@@ -559,6 +559,32 @@ constructor_arguments(PyObject *op)
                          limit_as_object(pool->max_length));
 }
 
+/* By an interned name: CPython's method cache would keep many fresh ones. */
+static PyObject *
+attribute(PyObject *op, const char *name)
+{
+    PyObject *interned = PyUnicode_InternFromString(name);
+    if (interned == NULL) {
+        return NULL;
+    }
+    PyObject *value = PyObject_GetAttr(op, interned);
+    Py_DECREF(interned);
+    return value;
+}
+
+/* None, or the attributes that a subclass added. */
+static PyObject *
+state_of_subclass(PyObject *op)
+{
+    PyObject *getstate = attribute(op, "__getstate__");
+    if (getstate == NULL) {
+        return NULL;
+    }
+    PyObject *state = PyObject_CallNoArgs(getstate);
+    Py_DECREF(getstate);
+    return state;
+}
+
 PyDoc_STRVAR(reduce_doc,
 "__reduce__($self, /)\n--\n\n"
 "For pickle and copy: the bounds; a copy begins empty.");
@@ -572,23 +598,14 @@ internpool_reduce(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (copyreg == NULL) {
         return NULL;
     }
-    factory = PyObject_GetAttrString(copyreg, "__newobj_ex__");
+    factory = attribute(copyreg, "__newobj_ex__");
+    arguments = factory ? constructor_arguments(op) : NULL;
+    state = arguments ? state_of_subclass(op) : NULL;
+    if (state != NULL) {
+        result = PyTuple_Pack(3, factory, arguments, state);
+    }
     Py_DECREF(copyreg);
-    if (factory == NULL) {
-        return NULL;
-    }
-    arguments = constructor_arguments(op);
-    if (arguments == NULL) {
-        goto done;
-    }
-    /* None, or the attributes that a subclass added. */
-    state = PyObject_CallMethod(op, "__getstate__", NULL);
-    if (state == NULL) {
-        goto done;
-    }
-    result = PyTuple_Pack(3, factory, arguments, state);
-done:
-    Py_DECREF(factory);
+    Py_XDECREF(factory);
     Py_XDECREF(arguments);
     Py_XDECREF(state);
     return result;
