@@ -56,8 +56,8 @@ void
 mo_s3fifo_admit(mo_s3fifo *fifo, mo_entry *entries, uint32_t index,
                 bool recalled);
 
-/* Unlinks and gives the entry that should leave; there must be one.  Looks at
- * MAX_ROTATIONS + 1 entries at most. */
+/* Unlinks and gives the entry that should leave; there must be one.  O(1):
+ * the number of entries looked at is bounded. */
 uint32_t
 mo_s3fifo_evict(mo_s3fifo *fifo, mo_entry *entries);
 

@@ -1,9 +1,9 @@
 /* table.h - the hash table of resident strings, and the entries it finds.
  *
  * Open addressing with linear probing and backward-shift deletion (Knuth,
- * TAOCP vol. 3, section 6.4, algorithms L and R).  Slots hold 32 bits of the
- * hash, which alone place them, so growth and deletion touch no string.  Entries never move while in use, but in
- * mo_table_move(); other structures may link them by index.
+ * TAOCP vol. 3, section 6.4, algorithms L and R).  A slot holds the 32 bits of
+ * the hash that place it, so that growth touches no string.  An entry in use
+ * keeps its index, but for mo_table_move(); others may link it by that.
  *
  * The table owns its arrays and one reference to each resident string.  The
  * caller locks.  No Python code runs: only exact strs get in. */
@@ -16,12 +16,14 @@
 #define MO_NO_ENTRY UINT32_C(0x3fffffff)
 #define MO_MAX_ENTRIES MO_NO_ENTRY /* indices 0 .. MO_NO_ENTRY - 1 */
 
+/* All but the string belong to the queue that links the entry, see s3fifo.h;
+ * the free list uses `next`.  Links are indices, MO_NO_ENTRY at the ends. */
 typedef struct {
-    PyObject *string;    /* owned, an exact str; NULL in a free entry */
-    uint32_t next : 30;  /* the queue's, see s3fifo.h; of the free list here */
-    uint32_t visits : 2; /* the queue's */
-    uint32_t prev : 30;  /* the queue's */
-    uint32_t in_main : 1; /* the queue's */
+    PyObject *string;     /* owned, an exact str; NULL in a free entry */
+    uint32_t next : 30;   /* toward the tail */
+    uint32_t visits : 2;  /* hits that it has not spent yet, at most 3 */
+    uint32_t prev : 30;   /* toward the head */
+    uint32_t in_main : 1; /* which queue: 0 probation, 1 main */
 } mo_entry;
 
 typedef struct {
@@ -39,7 +41,7 @@ typedef struct {
     uint32_t capacity;      /* entries allocated, 0 .. MO_MAX_ENTRIES */
     uint32_t used;          /* entries in use or free listed: 0 .. used - 1 */
     uint32_t count;         /* entries in use */
-    uint32_t free_head; /* free entries below `used`; MO_NO_ENTRY if none */
+    uint32_t free_head;     /* first free entry, MO_NO_ENTRY if none */
 } mo_table;
 
 /* An empty table that owns nothing yet. */
