@@ -44,7 +44,11 @@ SOURCES = [
     "src/floatmatrix/storage.c",
     "src/floatmatrix/vector.c",
     "src/floatmatrix/view.c",
+    "src/internpool/hash.c",
     "src/internpool/internpool.c",
+    "src/internpool/pool.c",
+    "src/internpool/s3fifo.c",
+    "src/internpool/table.c",
     "src/lazymap/lazymap.c",
 ]
 

@@ -1,7 +1,7 @@
 """Drop-in replacements that save a Python program's memory."""
 
-from memopt._memopt import ExactSum, FloatMatrix, FloatVector, fsum
+from memopt._memopt import ExactSum, FloatMatrix, FloatVector, InternPool, fsum
 
-__all__ = ["ExactSum", "FloatMatrix", "FloatVector", "fsum"]
+__all__ = ["ExactSum", "FloatMatrix", "FloatVector", "InternPool", "fsum"]
 
 __version__ = "0.1.0"

@@ -80,4 +80,12 @@ PyErr_SetRaisedException(PyObject *exception)
 # define MO_END_CRITICAL_SECTION() }
 #endif
 
+/* Makes the fields of an exact str usable; 0, or -1 with MemoryError set.
+ * Only 3.11 still has strings that are not ready from the start. */
+#if PY_VERSION_HEX < 0x030C0000
+# define MO_STR_READY(string) PyUnicode_READY(string)
+#else
+# define MO_STR_READY(string) ((void)(string), 0)
+#endif
+
 #endif

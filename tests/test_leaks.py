@@ -5,7 +5,8 @@ from support import run_in_fresh_process
 
 from memopt import _memopt
 
-# How to make one instance of each exported type, and use what it offers.
+# How to make one instance of each exported type, and use what it offers.  (Not
+# pickle.loads: CPython's method cache keeps many of the names it looks up.)
 FACTORIES: dict[str, str] = {
     "ExactSum": """
 import copy, pickle
@@ -37,6 +38,28 @@ m.T.copy(), m == m.tolist(), m.sum(axis=0), memopt.FloatMatrix(memoryview(m))
 m = memopt.FloatMatrix([[1, 2, 3], [4, 5, 6]])
 row = m[0]; row[1] = 7; row[1:] = row[:-1]; row[:] = [1, 2, 3]
 list(row), row == [1, 2, 3], m[:, 1].copy(), row.sum(), memoryview(row)
+""",
+    "InternPool": """
+import copy, pickle
+pool = memopt.InternPool(20, max_bytes=3000)
+for i in range(60):
+    pool.intern(f"item {i}")
+    pool(f"item {i}")
+    pool.get(f"item {i}"), f"item {i}" in pool
+pool.intern("x" * 2000), pool.intern("a")
+for bad in (1, None, b""):
+    for call in (pool, pool.intern, pool.get, pool.discard, memopt.InternPool):
+        try: call(bad)
+        except (TypeError, ValueError): pass
+list(pool), len(pool), repr(pool), sys.getsizeof(pool)
+pool.discard("item 59"), pool.resize(10), pool.resize(30, None)
+copy.copy(pool), pickle.dumps(pool), pool.cache_info()
+if len(pool) % 2: pool.clear()
+""",
+    "InternPoolInfo": """
+import pickle
+info = memopt.InternPool(20, max_bytes=3000).cache_info()
+repr(info), info.hits, info[:4], pickle.dumps(info)
 """,
 }
 

@@ -6,13 +6,15 @@
 #ifndef MO_INTERNPOOL_H
 #define MO_INTERNPOOL_H
 
-#include "compat.h"
+#include "internpool/hash.h"
 
 typedef struct mo_state mo_state;
 
-/* What the room keeps in its module's state; owned references. */
+/* What the room keeps in its module's state. */
 typedef struct {
-    PyTypeObject *types_go_here;
+    PyTypeObject *InternPoolType;     /* owned */
+    PyTypeObject *InternPoolInfoType; /* owned; what cache_info() returns */
+    mo_hash_key key;                  /* of all pools; set once */
 } mo_internpool_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
