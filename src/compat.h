@@ -40,7 +40,12 @@
 # else
 #  define MO_NOINLINE
 # endif
-# define MO_PREFETCH(p) ((void)(p))
+# if defined(_MSC_VER) && defined(_M_X64)
+#  include <xmmintrin.h>
+#  define MO_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
+# else
+#  define MO_PREFETCH(p) ((void)(p))
+# endif
 #endif
 
 /* The exception being raised as one object: CPython's own from 3.12 on. */
@@ -70,14 +75,41 @@ PyErr_SetRaisedException(PyObject *exception)
 }
 #endif
 
+/* CPython's keyed hash of bytes, the one str uses: public from 3.14 on. */
+#if PY_VERSION_HEX < 0x030E0000
+static inline Py_hash_t
+Py_HashBuffer(const void *bytes, Py_ssize_t n)
+{
+    if (n == 0) {
+        return 0;
+    }
+    Py_hash_t hash = PyHash_GetFuncDef()->hash(bytes, n);
+    return hash == -1 ? -2 : hash;
+}
+#endif
+
 /* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
  * under the GIL.  A function that runs inside one ends in _lock_held. */
 #if PY_VERSION_HEX >= 0x030D0000
 # define MO_BEGIN_CRITICAL_SECTION(op) Py_BEGIN_CRITICAL_SECTION(op)
 # define MO_END_CRITICAL_SECTION() Py_END_CRITICAL_SECTION()
+# define MO_BEGIN_CRITICAL_SECTION2(a, b) Py_BEGIN_CRITICAL_SECTION2(a, b)
+# define MO_END_CRITICAL_SECTION2() Py_END_CRITICAL_SECTION2()
 #else
 # define MO_BEGIN_CRITICAL_SECTION(op) {
 # define MO_END_CRITICAL_SECTION() }
+# define MO_BEGIN_CRITICAL_SECTION2(a, b) {
+# define MO_END_CRITICAL_SECTION2() }
+#endif
+
+/* Whether an object is never freed, so that its reference count says nothing
+ * about who holds it.  3.11 has no such objects. */
+#if PY_VERSION_HEX >= 0x030E0000
+# define MO_IS_IMMORTAL(op) PyUnstable_IsImmortal(op)
+#elif PY_VERSION_HEX >= 0x030C0000
+# define MO_IS_IMMORTAL(op) _Py_IsImmortal(op)
+#else
+# define MO_IS_IMMORTAL(op) ((void)(op), 0)
 #endif
 
 /* Makes the fields of an exact str usable; 0, or -1 with MemoryError set.

@@ -80,4 +80,16 @@ mo_hash_str(const mo_hash_key *key, PyObject *string)
     return mo_hash_finish(key, (Py_uhash_t)PyUnicode_Type.tp_hash(string));
 }
 
+/* The same hash as of an equal str. */
+static inline uint64_t
+mo_hash_text(const mo_hash_key *key, const mo_text *text)
+{
+    size_t n = text->length * text->kind;
+    if (MO_LIKELY(n <= MO_HASHED_BYTES)) {
+        return mo_hash_bytes(key, text->data, n);
+    }
+    return mo_hash_finish(
+        key, (Py_uhash_t)Py_HashBuffer(text->data, (Py_ssize_t)n));
+}
+
 #endif

@@ -10,6 +10,9 @@
 #ifndef MO_INTERNPOOL_POOL_H
 #define MO_INTERNPOOL_POOL_H
 
+#include "internpool/gate.h"
+#include "internpool/ghost.h"
+#include "internpool/lru.h"
 #include "internpool/s3fifo.h"
 #include "internpool/table.h"
 
@@ -19,21 +22,42 @@
  * what it would drive out. */
 #define MO_LARGEST_SHARE 10
 
+/* How residents are chosen to leave. */
+typedef enum {
+    MO_S3FIFO,
+    MO_LRU,
+} mo_policy;
+
+/* What a new pool is told; see the members of mo_pool. */
+typedef struct {
+    uint32_t max_entries;
+    size_t max_bytes;
+    size_t max_length;
+    mo_policy policy;
+    bool adaptive;
+} mo_pool_options;
+
 typedef struct {
     const mo_hash_key *key; /* borrowed from the module's state */
     mo_table table;
-    mo_s3fifo fifo;
+    mo_queues queues;     /* the residents in the order of eviction */
+    mo_ghost ghost;       /* strings evicted or kept out lately */
+    mo_gate gate;         /* whether new strings are worth admitting */
     size_t bytes;         /* mo_str_size() of all residents together */
-    size_t max_bytes;     /* bound on it, or MO_NO_LIMIT */
+    size_t pinned_bytes;  /* of those that are pinned */
+    size_t max_bytes;     /* bound on bytes, or MO_NO_LIMIT */
     size_t max_length;    /* code points of a resident, or MO_NO_LIMIT; like
-                             `key` it never changes: no lock needed */
+                             key and policy it never changes: no lock needed */
+    mo_policy policy;     /* who is evicted */
     uint32_t max_entries; /* bound on residents: 1 .. MO_MAX_ENTRIES */
     /* Counts since creation or mo_pool_reset_counts(). */
     uint64_t hits;        /* answered with a string that was there */
-    uint64_t misses;      /* answered with the argument, now resident */
-    uint64_t bypassed;    /* answered with the argument, not resident */
+    uint64_t misses;      /* answered with a new resident */
+    uint64_t bypassed;    /* answered with a string that is not resident */
     uint64_t evictions;   /* residents driven out by a bound */
-    uint64_t bytes_saved; /* sizes of arguments that hits made redundant */
+    uint64_t bytes_saved; /* sizes of strings that hits made redundant */
+    uint64_t recalled;    /* misses that the ghost knew */
+    uint64_t singletons;  /* hits that CPython answered, not the pool */
 } mo_pool;
 
 /* Strings evicted, each with the reference the pool had. */
@@ -51,8 +75,8 @@ mo_victims_release(mo_victims *victims)
 }
 
 void
-mo_pool_init(mo_pool *pool, const mo_hash_key *key, uint32_t max_entries,
-             size_t max_bytes, size_t max_length);
+mo_pool_init(mo_pool *pool, const mo_hash_key *key,
+             const mo_pool_options *options);
 
 void
 mo_pool_free(mo_pool *pool);
@@ -68,6 +92,16 @@ mo_pool_is_too_long(const mo_pool *pool, PyObject *string)
 PyObject *
 mo_pool_bypass_lock_held(mo_pool *pool, PyObject *string);
 
+/* Counts a string that was made without being looked up: CPython's singleton,
+ * or too long. */
+static inline void
+mo_pool_count_outsider_lock_held(mo_pool *pool, bool singleton)
+{
+    pool->hits += singleton;
+    pool->singletons += singleton;
+    pool->bypassed += !singleton;
+}
+
 /* What to answer for a string that is not resident: mostly itself, after it
  * was made so.  A new reference, or NULL without an exception if memory ran
  * out, and the pool as it was. */
@@ -75,12 +109,33 @@ PyObject *
 mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
                         mo_victims *victims);
 
+/* The same for a text: a new str, or CPython's.  NULL with an exception set
+ * if memory ran out. */
+PyObject *
+mo_pool_admit_text_lock_held(mo_pool *pool, const mo_text *text, uint64_t hash,
+                             mo_victims *victims);
+
 /* The resident equal string, or NULL; a borrowed reference. */
 static inline PyObject *
 mo_pool_find_lock_held(const mo_pool *pool, PyObject *string, uint64_t hash)
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
     return index == MO_NO_ENTRY ? NULL : pool->table.entries[index].string;
+}
+
+/* A hit of an entry: what the policy and the counts have to know. */
+static inline PyObject *
+mo_pool_visit_lock_held(mo_pool *pool, uint32_t index)
+{
+    mo_entry *entries = pool->table.entries;
+    if (MO_UNLIKELY(pool->policy == MO_LRU)) {
+        mo_lru_visit(&pool->queues, entries, index);
+    }
+    else {
+        mo_s3fifo_visit(&entries[index]);
+    }
+    pool->hits++;
+    return Py_NewRef(entries[index].string);
 }
 
 /* The one string to use instead of this one.  A new reference, or NULL as
@@ -93,13 +148,26 @@ mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
     if (MO_UNLIKELY(index == MO_NO_ENTRY)) {
         return mo_pool_admit_lock_held(pool, string, hash, victims);
     }
-    mo_entry *entry = &pool->table.entries[index];
-    mo_s3fifo_visit(entry);
-    pool->hits++;
-    if (entry->string != string) {
+    PyObject *resident = mo_pool_visit_lock_held(pool, index);
+    if (resident != string) {
         pool->bytes_saved += mo_str_size(string);
     }
-    return Py_NewRef(entry->string);
+    return resident;
+}
+
+/* The one str to use for this text.  A new reference, or NULL as
+ * mo_pool_admit_text_lock_held(). */
+static inline PyObject *
+mo_pool_intern_text_lock_held(mo_pool *pool, const mo_text *text,
+                              uint64_t hash, mo_victims *victims)
+{
+    uint32_t index = mo_table_find_text(&pool->table, text, hash);
+    if (MO_UNLIKELY(index == MO_NO_ENTRY)) {
+        return mo_pool_admit_text_lock_held(pool, text, hash, victims);
+    }
+    PyObject *resident = mo_pool_visit_lock_held(pool, index);
+    pool->bytes_saved += mo_str_size(resident);
+    return resident;
 }
 
 /* Removes the equal resident and gives it, with the pool's reference; NULL if
@@ -107,10 +175,35 @@ mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
 PyObject *
 mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, uint64_t hash);
 
-/* Sets the bounds, evicts until they hold, and gives memory back. */
-void
+typedef enum {
+    MO_PIN_DONE,
+    MO_PIN_NO_ROOM,   /* not without evicting what is pinned */
+    MO_PIN_NO_MEMORY, /* without an exception */
+} mo_pin_result;
+
+/* Makes the string resident, unless an equal one is, and keeps that until it
+ * is unpinned; *resident is then a new reference.  On failure nothing has
+ * changed.  Not for singletons and what is too long. */
+mo_pin_result
+mo_pool_pin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
+                      mo_victims *victims, PyObject **resident);
+
+/* Whether an equal resident was pinned; it no longer is. */
+bool
+mo_pool_unpin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash);
+
+/* Sets the bounds, evicts until they hold, and gives memory back.  0, or -1
+ * without an exception and nothing changed if what is pinned exceeds them. */
+int
 mo_pool_resize_lock_held(mo_pool *pool, uint32_t max_entries, size_t max_bytes,
                          mo_victims *victims);
+
+/* Removes residents in the order of eviction until at most max_bytes are left,
+ * only those that nobody else holds if unused_only, never pinned ones; gives
+ * memory back.  How many were removed. */
+uint32_t
+mo_pool_trim_lock_held(mo_pool *pool, bool unused_only, size_t max_bytes,
+                       mo_victims *victims);
 
 /* Empties the pool; what was in its table moves to *taken, which the caller
  * frees after unlocking. */
@@ -119,6 +212,11 @@ mo_pool_take_lock_held(mo_pool *pool, mo_table *taken);
 
 void
 mo_pool_reset_counts_lock_held(mo_pool *pool);
+
+/* Bytes that copies would take now, were every reference to a resident one to
+ * a copy of its own.  O(entries). */
+uint64_t
+mo_pool_live_saved_lock_held(const mo_pool *pool);
 
 /* Bytes of the pool's own arrays. */
 size_t

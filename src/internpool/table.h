@@ -16,14 +16,14 @@
 #define MO_NO_ENTRY UINT32_C(0x3fffffff)
 #define MO_MAX_ENTRIES MO_NO_ENTRY /* indices 0 .. MO_NO_ENTRY - 1 */
 
-/* All but the string belong to the queue that links the entry, see s3fifo.h;
+/* All but the string belong to the queue that links the entry, see queue.h;
  * the free list uses `next`.  Links are indices, MO_NO_ENTRY at the ends. */
 typedef struct {
-    PyObject *string;     /* owned, an exact str; NULL in a free entry */
-    uint32_t next : 30;   /* toward the tail */
-    uint32_t visits : 2;  /* hits that it has not spent yet, at most 3 */
-    uint32_t prev : 30;   /* toward the head */
-    uint32_t in_main : 1; /* which queue: 0 probation, 1 main */
+    PyObject *string;    /* owned, an exact str; NULL in a free entry */
+    uint32_t next : 30;  /* toward the tail */
+    uint32_t visits : 2; /* hits that it has not spent yet, at most 3 */
+    uint32_t prev : 30;  /* toward the head */
+    uint32_t queue : 2;  /* which one, see queue.h */
 } mo_entry;
 
 typedef struct {
@@ -101,21 +101,83 @@ mo_table_home(const mo_table *table, uint32_t tag)
     return (uint32_t)((uint64_t)tag >> table->shift);
 }
 
-/* The entry of the equal string, or MO_NO_ENTRY.  A tag may match by chance
- * or malice, so strings are always compared in full. */
+/* A search: the slots from the home of a tag on, as far as they are taken. */
+typedef struct {
+    uint32_t tag;
+    uint32_t place; /* of the next slot to look at, below 2 * (mask + 1) */
+} mo_search;
+
+static inline mo_search
+mo_table_search(const mo_table *table, uint64_t hash)
+{
+    uint32_t tag = mo_table_tag(table, hash);
+    return (mo_search){tag, mo_table_home(table, tag)};
+}
+
+/* The next entry whose string may be the one sought; MO_NO_ENTRY at the end.
+ * A tag may match by chance or malice: always compare strings in full. */
+static inline uint32_t
+mo_table_next(const mo_table *table, mo_search *search)
+{
+    for (;;) {
+        mo_slot slot = table->slots[search->place++ & table->mask];
+        if (slot.tag == search->tag || slot.index == MO_NO_ENTRY) {
+            return slot.index;
+        }
+    }
+}
+
+/* The entry of the equal string, or MO_NO_ENTRY. */
 static inline uint32_t
 mo_table_find(const mo_table *table, PyObject *string, uint64_t hash)
 {
-    uint32_t tag = mo_table_tag(table, hash);
-    for (uint32_t i = mo_table_home(table, tag);; i = (i + 1) & table->mask) {
-        mo_slot slot = table->slots[i];
-        if (slot.index == MO_NO_ENTRY) {
-            return MO_NO_ENTRY;
-        }
-        if (slot.tag == tag &&
-            mo_str_equal(table->entries[slot.index].string, string)) {
-            return slot.index;
-        }
+    mo_search search = mo_table_search(table, hash);
+    uint32_t index = mo_table_next(table, &search);
+    while (index != MO_NO_ENTRY &&
+           !mo_str_equal(table->entries[index].string, string)) {
+        index = mo_table_next(table, &search);
+    }
+    return index;
+}
+
+static inline uint32_t
+mo_table_find_text(const mo_table *table, const mo_text *text, uint64_t hash)
+{
+    mo_search search = mo_table_search(table, hash);
+    uint32_t index = mo_table_next(table, &search);
+    while (index != MO_NO_ENTRY &&
+           !mo_str_equal_text(table->entries[index].string, text)) {
+        index = mo_table_next(table, &search);
+    }
+    return index;
+}
+
+/* The search in steps, each of which fetches into the processor's cache what
+ * the next one reads, so that those of many strings can overlap. */
+static inline void
+mo_table_fetch_slot(const mo_table *table, uint64_t hash)
+{
+    MO_PREFETCH(&table->slots[mo_table_search(table, hash).place]);
+}
+
+/* Needs the slot. */
+static inline uint32_t
+mo_table_fetch_entry(const mo_table *table, uint64_t hash)
+{
+    mo_search search = mo_table_search(table, hash);
+    uint32_t index = mo_table_next(table, &search);
+    if (index != MO_NO_ENTRY) {
+        MO_PREFETCH(&table->entries[index]);
+    }
+    return index;
+}
+
+/* Needs the entry, of an index that mo_table_fetch_entry() gave. */
+static inline void
+mo_table_fetch_string(const mo_table *table, uint32_t index)
+{
+    if (index != MO_NO_ENTRY) {
+        mo_str_fetch(table->entries[index].string);
     }
 }
 

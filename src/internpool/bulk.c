@@ -1,0 +1,258 @@
+/* bulk.c - many strings at a time: intern_list() and intern_many().
+ *
+ * A lookup waits for memory up to four times: for the string, its slot, the
+ * entry, and the resident to compare with.  Here each of these steps is done
+ * for a block of strings before the next step, each fetching what the next
+ * will read, so that the waits overlap. */
+#include "internpool/internal.h"
+
+/* Strings in a block.  TODO measure */
+#define BLOCK 32
+
+/* Signals are looked at after so many blocks: some milliseconds. */
+#define BLOCKS_BETWEEN_SIGNALS 2048
+
+/* The strings of one block that a lookup is worth. */
+typedef struct {
+    int count;
+    PyObject **item[BLOCK]; /* where it is, an owned reference */
+    uint64_t hash[BLOCK];
+    uint32_t index[BLOCK]; /* entry that may equal it, or MO_NO_ENTRY */
+} candidates;
+
+/* Strings that others have replaced, to be released after unlocking. */
+typedef struct {
+    int count;
+    PyObject *string[BLOCK];
+} leftovers;
+
+/* Chooses and hashes the strings among n <= BLOCK items.  0, or -1 with an
+ * exception set. */
+static int
+select_strings(mo_pool *pool, PyObject **items, int n, candidates *chosen)
+{
+    chosen->count = 0;
+    for (int i = 0; i < n; i++) {
+        PyObject *string = items[i];
+        if (!PyUnicode_CheckExact(string)) {
+            continue;
+        }
+        if (MO_STR_READY(string) < 0) {
+            return -1;
+        }
+        if (mo_pool_is_too_long(pool, string)) {
+            pool->bypassed++;
+            continue;
+        }
+        uint64_t hash = mo_hash_str(pool->key, string);
+        mo_table_fetch_slot(&pool->table, hash);
+        chosen->item[chosen->count] = &items[i];
+        chosen->hash[chosen->count++] = hash;
+    }
+    return 0;
+}
+
+static void
+fetch_residents(const mo_pool *pool, candidates *chosen)
+{
+    for (int i = 0; i < chosen->count; i++) {
+        chosen->index[i] = mo_table_fetch_entry(&pool->table, chosen->hash[i]);
+    }
+    for (int i = 0; i < chosen->count; i++) {
+        mo_table_fetch_string(&pool->table, chosen->index[i]);
+    }
+}
+
+/* 0, or -1 without an exception if memory ran out. */
+static int
+replace_strings(mo_pool *pool, const candidates *chosen, mo_victims *victims,
+                leftovers *left)
+{
+    for (int i = 0; i < chosen->count; i++) {
+        PyObject *string = *chosen->item[i];
+        PyObject *kept =
+            mo_pool_intern_lock_held(pool, string, chosen->hash[i], victims);
+        if (kept == NULL) {
+            return -1;
+        }
+        *chosen->item[i] = kept;
+        if (kept == string) {
+            Py_DECREF(string);
+        }
+        else {
+            left->string[left->count++] = string;
+        }
+    }
+    return 0;
+}
+
+/* Interns n <= BLOCK items in place.  As mo_intern_array(). */
+static int
+intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
+                       mo_victims *victims, leftovers *left)
+{
+    candidates chosen;
+    if (select_strings(pool, items, n, &chosen) < 0) {
+        return -1;
+    }
+    fetch_residents(pool, &chosen);
+    if (replace_strings(pool, &chosen, victims, left) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* Interns the items from `start` on, as many as a block has and there are
+ * below `stop`, and begins to fetch the next ones. */
+static int
+intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
+                       Py_ssize_t stop, mo_victims *victims, leftovers *left)
+{
+    PyObject **items = PySequence_Fast_ITEMS(list);
+    if (stop > PyList_GET_SIZE(list)) {
+        stop = PyList_GET_SIZE(list);
+    }
+    for (Py_ssize_t i = start + BLOCK; i < start + 2 * BLOCK && i < stop;
+         i++) {
+        mo_str_fetch(items[i]);
+    }
+    if (start >= stop) {
+        return 0;
+    }
+    int n = stop - start < BLOCK ? (int)(stop - start) : BLOCK;
+    return intern_block_lock_held(pool, items + start, n, victims, left);
+}
+
+static int
+intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop)
+{
+    int status;
+    leftovers left;
+    mo_victims victims;
+    left.count = victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION2(op, list);
+    status = intern_items_lock_held(mo_pool_of(op), list, start, stop,
+                                    &victims, &left);
+    MO_END_CRITICAL_SECTION2();
+    for (int i = 0; i < left.count; i++) {
+        Py_DECREF(left.string[i]);
+    }
+    mo_victims_release(&victims);
+    return status < 0 ? -1 : left.count;
+}
+
+Py_ssize_t
+mo_intern_list_items(PyObject *op, PyObject *list, Py_ssize_t start,
+                     Py_ssize_t stop)
+{
+    Py_ssize_t replaced = 0;
+    /* Signal handlers may shorten the list. */
+    for (int blocks = 1; start < stop && start < PyList_GET_SIZE(list);
+         start += BLOCK, blocks++) {
+        int n = intern_items(op, list, start, stop);
+        if (n < 0 || (blocks % BLOCKS_BETWEEN_SIGNALS == 0 &&
+                      PyErr_CheckSignals() < 0)) {
+            return -1;
+        }
+        replaced += n;
+    }
+    return replaced;
+}
+
+/* --- the methods --------------------------------------------------------- */
+
+const char mo_internpool_intern_list_doc[] = PyDoc_STR(
+    "intern_list($self, list, /)\n--\n\n"
+    "Replace each str in a list, in place, by the one intern() gives.\n\n"
+    "Returns how many items are other objects now.  Items that are no str, or of\n"
+    "a subclass, stay as they are.  Several times faster than interning one by\n"
+    "one, since the processor's waits for memory overlap.\n\n"
+    "Raises TypeError unless `list` is a list.  MemoryError, or what a signal\n"
+    "handler raises, ends the work early: every item is valid then, and those\n"
+    "left are as they were.  O(len(list)).\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> codes = 'oslo rome oslo oslo'.split()\n"
+    ">>> pool.intern_list(codes), codes[0] is codes[2]\n"
+    "(2, True)");
+
+PyObject *
+mo_internpool_intern_list(PyObject *op, PyObject *list)
+{
+    if (!PyList_Check(list)) {
+        PyErr_Format(PyExc_TypeError,
+                     "intern_list() argument must be list, not %.200s; "
+                     "intern_many() takes any iterable",
+                     Py_TYPE(list)->tp_name);
+        return NULL;
+    }
+    Py_ssize_t replaced = mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX);
+    return replaced < 0 ? NULL : PyLong_FromSsize_t(replaced);
+}
+
+const char mo_internpool_intern_many_doc[] = PyDoc_STR(
+    "intern_many($self, iterable, /)\n--\n\n"
+    "A list of the items of any iterable, each str as intern() gives it.\n\n"
+    "Items that are no str, or of a subclass, are in it as they are.  Of an\n"
+    "iterator, at most 32 strings at a time exist twice.  Raises what iterating\n"
+    "raises.  O(items).\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> a, b, c = pool.intern_many(str(n // 2 * 10) for n in (2, 3, 4))\n"
+    ">>> a is b, b, c\n"
+    "(True, '10', '20')");
+
+/* Appends items and interns them block by block.  0, or -1 with an exception
+ * set. */
+static int
+extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
+{
+    Py_ssize_t done = 0, n = 0;
+    PyObject *item;
+    while ((item = PyIter_Next(iterator)) != NULL) {
+        int status = PyList_Append(list, item);
+        Py_DECREF(item);
+        if (status < 0) {
+            return -1;
+        }
+        if (++n == done + BLOCK) {
+            if (mo_intern_list_items(op, list, done, n) < 0) {
+                return -1;
+            }
+            done = n;
+        }
+    }
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    return mo_intern_list_items(op, list, done, n) < 0 ? -1 : 0;
+}
+
+/* What exists as a whole already is copied whole: no str is made by that. */
+static PyObject *
+intern_sequence(PyObject *op, PyObject *sequence)
+{
+    PyObject *list = PySequence_List(sequence);
+    if (list != NULL &&
+        mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX) < 0) {
+        Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *
+mo_internpool_intern_many(PyObject *op, PyObject *iterable)
+{
+    if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {
+        return intern_sequence(op, iterable);
+    }
+    PyObject *iterator = PyObject_GetIter(iterable);
+    if (iterator == NULL) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(0);
+    if (list != NULL && extend_interned(op, list, iterator) < 0) {
+        Py_CLEAR(list);
+    }
+    Py_DECREF(iterator);
+    return list;
+}

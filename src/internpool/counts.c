@@ -1,0 +1,150 @@
+/* counts.c - figures of an InternPool: cache_info(), what it saves and takes.
+ */
+#include "internpool/internal.h"
+#include "state.h"
+
+PyDoc_STRVAR(info_doc,
+"What InternPool.cache_info() returns; begins as functools.lru_cache's.");
+
+static PyStructSequence_Field info_fields[] = {
+    {"hits", "calls answered with a string that was there"},
+    {"misses", "calls answered with their argument, which became resident"},
+    {"maxsize", "max_entries"},
+    {"currsize", "resident strings"},
+    {"bytes", "bytes of the resident strings, as sys.getsizeof counts"},
+    {"max_bytes", "bound on bytes, or None"},
+    {"evictions", "residents driven out by a bound"},
+    {"bypassed", "calls answered with their argument, which stayed outside"},
+    {"bytes_saved", "bytes of all arguments that hits made redundant"},
+    {NULL},
+};
+
+static PyStructSequence_Desc info_desc = {
+    .name = "memopt._memopt.InternPoolInfo",
+    .doc = info_doc,
+    .fields = info_fields,
+    .n_in_sequence = 9,
+};
+
+const char mo_internpool_cache_info_doc[] = PyDoc_STR(
+    "cache_info($self, /)\n--\n\n"
+    "A named tuple of counts: hits, misses, maxsize, currsize (the four of\n"
+    "functools.lru_cache), bytes, max_bytes, evictions, bypassed, bytes_saved.\n\n"
+    "hits + misses + bypassed is the number of successful calls of intern().\n"
+    "bytes is the sum of the residents' sizes, each what sys.getsizeof says of a\n"
+    "str that has not been encoded (CPython caches a UTF-8 form beside it then).\n"
+    "bytes_saved adds up the sizes of arguments for which another, resident\n"
+    "object was returned: an upper bound of the memory saved, and cumulative,\n"
+    "since a duplicate might not have lived long.\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> words = [pool.intern(s) for s in 'to be or not to be'.split()]\n"
+    ">>> info = pool.cache_info()\n"
+    ">>> info.hits, info.misses, info.currsize\n"
+    "(2, 4, 4)");
+
+PyObject *
+mo_internpool_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    mo_internpool_state *state = &mo_state_of(Py_TYPE(op))->internpool;
+    mo_pool *pool = mo_pool_of(op);
+    uint64_t count, bytes, max_entries, hits, misses;
+    uint64_t evictions, bypassed, bytes_saved;
+    size_t max_bytes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    hits = pool->hits;
+    misses = pool->misses;
+    max_entries = pool->max_entries;
+    count = pool->table.count;
+    bytes = pool->bytes;
+    max_bytes = pool->max_bytes;
+    evictions = pool->evictions;
+    bypassed = pool->bypassed;
+    bytes_saved = pool->bytes_saved;
+    MO_END_CRITICAL_SECTION();
+    PyObject *values[] = {
+        PyLong_FromUnsignedLongLong(hits),
+        PyLong_FromUnsignedLongLong(misses),
+        PyLong_FromUnsignedLongLong(max_entries),
+        PyLong_FromUnsignedLongLong(count),
+        PyLong_FromUnsignedLongLong(bytes),
+        mo_limit_as_object(max_bytes),
+        PyLong_FromUnsignedLongLong(evictions),
+        PyLong_FromUnsignedLongLong(bypassed),
+        PyLong_FromUnsignedLongLong(bytes_saved),
+    };
+    PyObject *info = PyStructSequence_New(state->InternPoolInfoType);
+    bool failed = info == NULL;
+    for (int i = 0; i < info_desc.n_in_sequence; i++) {
+        failed |= values[i] == NULL;
+        if (info != NULL) {
+            PyStructSequence_SetItem(info, i, values[i]);
+        }
+        else {
+            Py_XDECREF(values[i]);
+        }
+    }
+    if (failed) {
+        Py_CLEAR(info);
+    }
+    return info;
+}
+
+const char mo_internpool_live_saved_doc[] = PyDoc_STR(
+    "live_saved($self, /)\n--\n\n"
+    "An estimate of the bytes that the residents save now.\n\n"
+    "For each resident, its size times the references to it beyond the pool's\n"
+    "and a first one: as if each were to a copy of its own without the pool.\n"
+    "References that never were copies, such as a program's constants, make it\n"
+    "too high; immortal strings are left out.  bytes_saved of cache_info() is\n"
+    "cumulative instead and never falls.  O(entries).\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> rows = [pool.intern('status ' + str(200)) for _ in range(101)]\n"
+    ">>> pool.live_saved() == 100 * sys.getsizeof('status 200')\n"
+    "True\n"
+    ">>> rows.clear()\n"
+    ">>> pool.live_saved()\n"
+    "0");
+
+PyObject *
+mo_internpool_live_saved(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t bytes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    bytes = mo_pool_live_saved_lock_held(mo_pool_of(op));
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromUnsignedLongLong(bytes);
+}
+
+const char mo_internpool_sizeof_doc[] = PyDoc_STR(
+    "__sizeof__($self, /)\n--\n\n"
+    "Bytes of the object and its tables; the strings are not among them, but in\n"
+    "cache_info().bytes.");
+
+PyObject *
+mo_internpool_sizeof(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    size_t bytes = (size_t)Py_TYPE(op)->tp_basicsize;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    bytes += mo_pool_nbytes(mo_pool_of(op));
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(bytes);
+}
+
+PyObject *
+mo_internpool_repr(PyObject *op)
+{
+    mo_pool *pool = mo_pool_of(op);
+    return PyUnicode_FromFormat("<InternPool: %zd of %zd strings, %zu bytes>",
+                                (Py_ssize_t)pool->table.count,
+                                (Py_ssize_t)pool->max_entries, pool->bytes);
+}
+
+int
+mo_pool_info_setup(PyObject *module, mo_internpool_state *room)
+{
+    room->InternPoolInfoType = PyStructSequence_NewType(&info_desc);
+    if (room->InternPoolInfoType == NULL) {
+        return -1;
+    }
+    return PyModule_AddType(module, room->InternPoolInfoType);
+}

@@ -1,0 +1,140 @@
+/* decode.c - strings straight from UTF-8: intern_utf8().
+ *
+ * The bytes are brought into the form that a str of them would have, hashed
+ * and looked up; a str is made only if none is resident. */
+#include "internpool/internal.h"
+#include "internpool/utf8.h"
+
+PyObject *
+mo_intern_text(PyObject *op, const mo_text *text)
+{
+    mo_pool *pool = mo_pool_of(op);
+    bool singleton = mo_text_is_singleton(text);
+    if (MO_UNLIKELY(singleton || text->length > pool->max_length)) {
+        PyObject *string = mo_text_as_str(text);
+        if (string != NULL) {
+            MO_BEGIN_CRITICAL_SECTION(op);
+            mo_pool_count_outsider_lock_held(pool, singleton);
+            MO_END_CRITICAL_SECTION();
+        }
+        return string;
+    }
+    uint64_t hash = mo_hash_text(pool->key, text);
+    PyObject *result;
+    mo_victims victims;
+    victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    result = mo_pool_intern_text_lock_held(pool, text, hash, &victims);
+    MO_END_CRITICAL_SECTION();
+    mo_victims_release(&victims);
+    return result;
+}
+
+PyObject *
+mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors)
+{
+    mo_utf8_scratch scratch;
+    mo_text text;
+    if (MO_LIKELY(mo_utf8_as_text(bytes, n, &scratch, &text))) {
+        return mo_intern_text(op, &text);
+    }
+    /* Too long for the stack, or invalid: that the codec knows best. */
+    PyObject *string = PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)n, errors);
+    if (string == NULL) {
+        return NULL;
+    }
+    PyObject *result = mo_internpool_intern_exact(op, string);
+    Py_DECREF(string);
+    return result;
+}
+
+const char mo_internpool_intern_utf8_doc[] = PyDoc_STR(
+    "intern_utf8($self, buffer, start=0, stop=None, errors='strict')\n--\n\n"
+    "intern(bytes(buffer)[start:stop].decode('utf-8', errors)), without making\n"
+    "the bytes, nor a str if an equal one is resident.\n\n"
+    "`buffer` is any contiguous buffer: bytes, bytearray, memoryview, mmap,\n"
+    "array, NumPy array.  start and stop count bytes and work as in a slice.\n"
+    "Counts as intern(); what a hit saved is the size of the str not made.\n\n"
+    "Raises what decode() raises, for invalid UTF-8 UnicodeDecodeError with the\n"
+    "same message; TypeError if `buffer` is no buffer, BufferError if it is not\n"
+    "contiguous.  O(stop - start).\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> line = b'GET /index.html 200'\n"
+    ">>> pool.intern_utf8(line, 0, 3) is pool.intern_utf8(line, 0, 3)\n"
+    "True\n"
+    ">>> pool.intern_utf8(line, 4, -4)\n"
+    "'/index.html'\n\n"
+    "As sqlite3's text_factory it makes one object of equal texts:\n"
+    "connection.text_factory = pool.intern_utf8.");
+
+/* An index of a slice, clipped to Py_ssize_t; None and NULL leave it. */
+static int
+convert_slice_index(PyObject *value, Py_ssize_t *index)
+{
+    if (value == NULL || value == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(value)) {
+        PyErr_SetString(PyExc_TypeError,
+                        "start and stop must be integers or None or have an "
+                        "__index__ method");
+        return -1;
+    }
+    *index = PyNumber_AsSsize_t(value, NULL);
+    return *index == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+int
+mo_convert_errors(const char *function, PyObject *value, const char **errors)
+{
+    *errors = NULL;
+    if (value == NULL) {
+        return 0;
+    }
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s() argument 'errors' must be str, not %.200s",
+                     function, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    *errors = PyUnicode_AsUTF8(value);
+    return *errors == NULL ? -1 : 0;
+}
+
+static PyObject *
+intern_slice(PyObject *op, const char *bytes, Py_ssize_t n, Py_ssize_t start,
+             Py_ssize_t stop, const char *errors)
+{
+    Py_ssize_t length = PySlice_AdjustIndices(n, &start, &stop, 1);
+    return mo_intern_utf8(op, bytes + (length > 0 ? start : 0), (size_t)length,
+                          errors);
+}
+
+PyObject *
+mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"buffer", "start", "stop", "errors"};
+    PyObject *values[4];
+    Py_ssize_t start = 0, stop = PY_SSIZE_T_MAX;
+    const char *errors;
+    if (mo_parse_fastcall("intern_utf8", names, 4, 1, args, nargs, kwnames,
+                          values) < 0 ||
+        convert_slice_index(values[1], &start) < 0 ||
+        convert_slice_index(values[2], &stop) < 0 ||
+        mo_convert_errors("intern_utf8", values[3], &errors) < 0) {
+        return NULL;
+    }
+    if (PyBytes_CheckExact(values[0])) {
+        return intern_slice(op, PyBytes_AS_STRING(values[0]),
+                            PyBytes_GET_SIZE(values[0]), start, stop, errors);
+    }
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(values[0], &buffer, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *result =
+        intern_slice(op, buffer.buf, buffer.len, start, stop, errors);
+    PyBuffer_Release(&buffer);
+    return result;
+}

@@ -1,0 +1,213 @@
+/* internal.h - what the files of this room share, by the file it is in.
+ *
+ * Functions that return int give 0, or -1 with an exception set, unless said
+ * otherwise.  Those that take `op` are methods and slots of InternPool: they
+ * lock it themselves, and release what they evicted after unlocking. */
+#ifndef MO_INTERNPOOL_INTERNAL_H
+#define MO_INTERNPOOL_INTERNAL_H
+
+#include "internpool/internpool.h"
+#include "internpool/pool.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall; /* pool(string) */
+    PyObject *weakrefs;        /* the interpreter's list */
+    mo_pool pool;
+    char pickle_contents; /* bool: whether pickles carry the residents */
+} InternPoolObject;
+
+static inline mo_pool *
+mo_pool_of(PyObject *op)
+{
+    return &((InternPoolObject *)op)->pool;
+}
+
+#define MO_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))
+
+/* --- arguments.c ------------------------------------------------------- */
+
+/* Sorts the arguments of a METH_FASTCALL | METH_KEYWORDS method: values[i]
+ * becomes that for names[i], borrowed, or NULL.  The first `required` must be
+ * given; all may be given by position. */
+int
+mo_parse_fastcall(const char *function, const char *const *names, int count,
+                  int required, PyObject *const *args, Py_ssize_t nargs,
+                  PyObject *kwnames, PyObject **values);
+
+/* --- lookup.c: one string at a time ---------------------------------- */
+
+/* A new reference to the one string to use instead of an exact, ready one. */
+PyObject *
+mo_internpool_intern_exact(PyObject *op, PyObject *string);
+
+PyObject *
+mo_internpool_intern(PyObject *op, PyObject *string);
+
+PyObject *
+mo_internpool_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf,
+                         PyObject *kwnames);
+
+PyObject *
+mo_internpool_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+
+int
+mo_internpool_contains(PyObject *op, PyObject *string);
+
+PyObject *
+mo_internpool_discard(PyObject *op, PyObject *string);
+
+PyObject *
+mo_internpool_pin(PyObject *op, PyObject *string);
+
+PyObject *
+mo_internpool_unpin(PyObject *op, PyObject *string);
+
+extern const char mo_internpool_intern_doc[];
+extern const char mo_internpool_get_doc[];
+extern const char mo_internpool_discard_doc[];
+extern const char mo_internpool_pin_doc[];
+extern const char mo_internpool_unpin_doc[];
+
+/* --- bounds.c: how much a pool may hold -------------------------------- */
+
+/* Reads the arguments of the constructor. */
+int
+mo_parse_pool_options(PyObject *args, PyObject *kwargs,
+                      mo_pool_options *options);
+
+/* A bound as Python sees it: an int or None. */
+PyObject *
+mo_limit_as_object(size_t limit);
+
+const char *
+mo_policy_name(mo_policy policy);
+
+PyObject *
+mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs);
+
+PyObject *
+mo_internpool_trim(PyObject *op, PyObject *args, PyObject *kwargs);
+
+extern const char mo_internpool_resize_doc[];
+extern const char mo_internpool_trim_doc[];
+extern PyGetSetDef mo_internpool_getset[];
+
+/* --- contents.c: all residents ------------------------------------------ */
+
+Py_ssize_t
+mo_internpool_length(PyObject *op);
+
+/* A new list of all residents, each queue from its oldest on; the pinned ones,
+ * *pinned of them, are the last. */
+PyObject *
+mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned);
+
+PyObject *
+mo_internpool_iter(PyObject *op);
+
+PyObject *
+mo_internpool_drop_all(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_cache_clear(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_enter(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
+
+extern const char mo_internpool_clear_doc[];
+extern const char mo_internpool_cache_clear_doc[];
+extern const char mo_internpool_enter_doc[];
+extern const char mo_internpool_exit_doc[];
+
+/* --- counts.c: figures --------------------------------------------------- */
+
+PyObject *
+mo_internpool_cache_info(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_live_saved(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_sizeof(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_repr(PyObject *op);
+
+int
+mo_pool_info_setup(PyObject *module, mo_internpool_state *room);
+
+extern const char mo_internpool_cache_info_doc[];
+extern const char mo_internpool_live_saved_doc[];
+extern const char mo_internpool_sizeof_doc[];
+
+/* --- pickle.c: pickling and copying -------------------------------------- */
+
+PyObject *
+mo_internpool_reduce(PyObject *op, PyObject *unused);
+
+/* _restore_pool(type, args, kwargs, contents): what a pickle calls. */
+PyObject *
+mo_restore_pool(PyObject *module, PyObject *arguments);
+
+extern const char mo_internpool_reduce_doc[];
+
+/* --- bulk.c: many strings at a time --------------------------------------- */
+
+/* Replaces each exact str among a list's items from `start` to `stop`, or its
+ * end, by the one to use instead; leaves everything else.  How many were
+ * replaced, or -1 with an exception set: then some may be. */
+Py_ssize_t
+mo_intern_list_items(PyObject *op, PyObject *list, Py_ssize_t start,
+                     Py_ssize_t stop);
+
+PyObject *
+mo_internpool_intern_many(PyObject *op, PyObject *iterable);
+
+PyObject *
+mo_internpool_intern_list(PyObject *op, PyObject *list);
+
+extern const char mo_internpool_intern_many_doc[];
+extern const char mo_internpool_intern_list_doc[];
+
+/* --- decode.c: strings from UTF-8 ------------------------------------------ */
+
+/* The one str to use for a text.  A new reference. */
+PyObject *
+mo_intern_text(PyObject *op, const mo_text *text);
+
+/* The one str to use for n bytes of UTF-8: what bytes.decode(errors=errors)
+ * gives, made only if it is not resident.  A new reference. */
+PyObject *
+mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors);
+
+/* The name of an error handler, borrowed from the str; NULL leaves the default,
+ * NULL. */
+int
+mo_convert_errors(const char *function, PyObject *value, const char **errors);
+
+PyObject *
+mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames);
+
+extern const char mo_internpool_intern_utf8_doc[];
+
+/* --- debug.c: for tests ----------------------------------------------------- */
+
+PyObject *
+mo_internpool_debug_validate(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_debug_probes(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_debug_hash_bits(PyObject *op, PyObject *bits);
+
+extern const char mo_internpool_debug_validate_doc[];
+extern const char mo_internpool_debug_probes_doc[];
+extern const char mo_internpool_debug_hash_bits_doc[];
+
+#endif
