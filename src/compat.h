@@ -43,6 +43,30 @@
 # define MO_PREFETCH(p) ((void)(p))
 #endif
 
+/* The raised exception as one object, normalised: new in 3.12. */
+#if PY_VERSION_HEX < 0x030C0000
+static inline PyObject *
+PyErr_GetRaisedException(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+        Py_DECREF(traceback);
+    }
+    Py_XDECREF(type);
+    return value;
+}
+
+static inline void
+PyErr_SetRaisedException(PyObject *exception)
+{
+    PyErr_Restore(Py_NewRef(Py_TYPE(exception)), exception,
+                  PyException_GetTraceback(exception));
+}
+#endif
+
 /* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
  * under the GIL.  A function that runs inside one ends in _lock_held. */
 #if PY_VERSION_HEX >= 0x030D0000
