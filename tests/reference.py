@@ -1,7 +1,10 @@
 """What memopt must agree with, in plain Python: slow, obvious, independent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def exact_sum(values: Iterable[float]) -> float:
@@ -14,3 +17,8 @@ def exact_sum(values: Iterable[float]) -> float:
         return float(total)
     except OverflowError:
         return float("inf") if total > 0 else float("-inf")
+
+
+def batches_of(values: Sequence[T], n: int) -> list[list[T]]:
+    """The values in lists of n, the last of which may be shorter."""
+    return [list(values[i : i + n]) for i in range(0, len(values), n)]

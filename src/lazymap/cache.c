@@ -104,8 +104,8 @@ bool
 mo_cache_may_pull(PyObject *op)
 {
     mo_cache *self = (mo_cache *)op;
-    return !self->indexed || self->source == NULL ||
-           ((mo_lazymap *)self->source)->may_pull;
+    return self->source != NULL &&
+           (!self->indexed || ((mo_lazymap *)self->source)->may_pull);
 }
 
 /* --- Reading an iterator -------------------------------------------------- */

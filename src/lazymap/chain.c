@@ -130,50 +130,6 @@ mo_stage_passes(const mo_stage *stage, PyObject *value)
     return passes;
 }
 
-int
-mo_arguments_open(mo_arguments *args, Py_ssize_t n)
-{
-    PyObject **room = args->small;
-    if (n > MO_SMALL_ARGUMENTS) {
-        room = PyMem_New(PyObject *, n + 1);
-        if (room == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-    }
-    args->value = room + 1;
-    args->taken = 0;
-    return 0;
-}
-
-void
-mo_arguments_close(mo_arguments *args)
-{
-    while (args->taken > 0) {
-        Py_DECREF(args->value[--args->taken]);
-    }
-    if (args->value != args->small + 1) {
-        PyMem_Free(args->value - 1);
-    }
-}
-
-PyObject *
-mo_chain_call(const mo_chain *chain, const mo_arguments *args)
-{
-    if (args->taken == 1) {
-        return mo_chain_apply(chain, 0, Py_NewRef(args->value[0]));
-    }
-    assert(mo_chain_takes_several(chain));
-    size_t count = (size_t)args->taken | PY_VECTORCALL_ARGUMENTS_OFFSET;
-    PyObject *value = PyObject_Vectorcall(chain->stage[0].callable,
-                                          args->value, count, NULL);
-    if (value == NULL) {
-        mo_chain_failed();
-        return NULL;
-    }
-    return mo_chain_apply(chain, 1, value);
-}
-
 static const char *const stage_names[] = {"map", "filter"};
 
 PyObject *

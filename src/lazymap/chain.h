@@ -77,21 +77,53 @@ typedef struct {
 } mo_arguments;
 
 /* Room for n arguments, none taken yet; 0, or -1 and MemoryError. */
-int
-mo_arguments_open(mo_arguments *args, Py_ssize_t n);
+static inline int
+mo_arguments_open(mo_arguments *args, Py_ssize_t n)
+{
+    args->value = args->small + 1;
+    args->taken = 0;
+    if (n > MO_SMALL_ARGUMENTS) {
+        PyObject **room = PyMem_New(PyObject *, n + 1);
+        if (room == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        args->value = room + 1;
+    }
+    return 0;
+}
 
-void
-mo_arguments_close(mo_arguments *args);
+static inline void
+mo_arguments_close(mo_arguments *args)
+{
+    for (Py_ssize_t i = 0; i < args->taken; i++) {
+        Py_DECREF(args->value[i]);
+    }
+    if (args->value != args->small + 1) {
+        PyMem_Free(args->value - 1);
+    }
+}
 
-/* As mo_chain_apply from the first stage on, which gets all arguments. */
-PyObject *
-mo_chain_call(const mo_chain *chain, const mo_arguments *args);
-
-/* Whether that can be called with n > 1: its first stage is a function. */
+/* Whether a chain can be run on several items: it begins with a function. */
 static inline bool
 mo_chain_takes_several(const mo_chain *chain)
 {
     return Py_SIZE(chain) > 0 && chain->stage[0].kind == MO_STAGE_MAP;
+}
+
+/* As mo_chain_apply from the first stage on, which gets several items. */
+static inline PyObject *
+mo_chain_call(const mo_chain *chain, const mo_arguments *args)
+{
+    assert(args->taken > 1 && mo_chain_takes_several(chain));
+    size_t count = (size_t)args->taken | PY_VECTORCALL_ARGUMENTS_OFFSET;
+    PyObject *value = PyObject_Vectorcall(chain->stage[0].callable,
+                                          args->value, count, NULL);
+    if (value == NULL) {
+        mo_chain_failed();
+        return NULL;
+    }
+    return mo_chain_apply(chain, 1, value);
 }
 
 /* (("map", f), ("filter", p), ...), for pickles. */

@@ -38,6 +38,15 @@ open_range(mo_cursor *cursor, PyObject *range)
     return 0;
 }
 
+/* Those recurse into this file, and must be stopped before the stack is. */
+static bool
+is_own_iterator(mo_lazymap_state *state, PyObject *iterator)
+{
+    return Py_IS_TYPE(iterator, state->iterator_type) ||
+           Py_IS_TYPE(iterator, state->tuple_iterator_type) ||
+           PyObject_TypeCheck(iterator, state->oneshot_type);
+}
+
 static int
 open_iterator(mo_lazymap_state *state, mo_cursor *cursor, PyObject *source)
 {
@@ -48,7 +57,8 @@ open_iterator(mo_lazymap_state *state, mo_cursor *cursor, PyObject *source)
     if (mo_source_is_sized(state, source)) {
         cursor->sized = Py_NewRef(source);
     }
-    cursor->kind = MO_CURSOR_ITER;
+    cursor->kind = is_own_iterator(state, cursor->object) ? MO_CURSOR_NESTED
+                                                          : MO_CURSOR_ITER;
     return 0;
 }
 
@@ -100,7 +110,8 @@ open_window(mo_lazymap_state *state, mo_cursor *cursor, PyObject *source,
     cursor->step = window->step;
     cursor->remaining = window->length;
     cursor->object = Py_NewRef(source);
-    cursor->kind = MO_CURSOR_WINDOW;
+    cursor->kind =
+        PyList_CheckExact(source) ? MO_CURSOR_STRIDE : MO_CURSOR_WINDOW;
     return 0;
 }
 
@@ -133,6 +144,7 @@ PyObject *
 mo_cursor_save(const mo_cursor *cursor)
 {
     switch (cursor->kind) {
+        case MO_CURSOR_STRIDE:
         case MO_CURSOR_WINDOW:
             return Py_BuildValue("Onnn", cursor->object, cursor->index,
                                  cursor->step, cursor->remaining);
@@ -143,6 +155,7 @@ mo_cursor_save(const mo_cursor *cursor)
                                  cursor->remaining);
         }
         case MO_CURSOR_ITER:
+        case MO_CURSOR_NESTED:
             return Py_BuildValue("OnOO", cursor->object, (Py_ssize_t)0,
                                  Py_None, Py_None);
         default:
@@ -208,11 +221,7 @@ next_in_window(mo_cursor *cursor, PyObject *sequence)
     if (cursor->remaining == 0) {
         return NULL;
     }
-    Py_ssize_t index = cursor->index;
-    if (--cursor->remaining > 0) { /* past the last it could overflow */
-        cursor->index += cursor->step;
-    }
-    return mo_source_item(sequence, index);
+    return mo_source_item(sequence, mo_cursor_next_index(cursor));
 }
 
 static PyObject *
@@ -226,22 +235,8 @@ next_by_getter(mo_cursor *cursor, PyObject *source)
     return item;
 }
 
-static PyObject *
-next_of_iterator(mo_cursor *cursor, PyObject *iterator)
-{
-    PyObject *item = Py_TYPE(iterator)->tp_iternext(iterator);
-    if (item != NULL) {
-        cursor->index++;
-        return item;
-    }
-    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        PyErr_Clear();
-    }
-    return NULL;
-}
-
 PyObject *
-mo_cursor_next_foreign(mo_cursor *cursor)
+mo_cursor_next_other(mo_cursor *cursor)
 {
     PyObject *item = NULL;
     if (cursor->kind == MO_CURSOR_ENDED) {
@@ -252,15 +247,14 @@ mo_cursor_next_foreign(mo_cursor *cursor)
         return NULL;
     }
     PyObject *object = Py_NewRef(cursor->object);
-    switch (cursor->kind) {
-        case MO_CURSOR_WINDOW:
-            item = next_in_window(cursor, object);
-            break;
-        case MO_CURSOR_GETTER:
-            item = next_by_getter(cursor, object);
-            break;
-        default:
-            item = next_of_iterator(cursor, object);
+    if (cursor->kind == MO_CURSOR_WINDOW) {
+        item = next_in_window(cursor, object);
+    }
+    else if (cursor->kind == MO_CURSOR_GETTER) {
+        item = next_by_getter(cursor, object);
+    }
+    else {
+        item = mo_cursor_iterate(cursor);
     }
     Py_DECREF(object);
     Py_LeaveRecursiveCall();
@@ -286,6 +280,7 @@ mo_cursor_remaining(mo_lazymap_state *state, mo_cursor *cursor)
         case MO_CURSOR_TUPLE:
             return rest_of(PyTuple_GET_SIZE(cursor->object), cursor->index);
         case MO_CURSOR_RANGE:
+        case MO_CURSOR_STRIDE:
         case MO_CURSOR_WINDOW:
             return cursor->remaining;
         case MO_CURSOR_ENDED:
@@ -296,7 +291,7 @@ mo_cursor_remaining(mo_lazymap_state *state, mo_cursor *cursor)
     Py_ssize_t hint = -1;
     PyObject *source = cursor->sized ? cursor->sized : cursor->object;
     Py_INCREF(source); /* __len__ may end this cursor */
-    if (cursor->kind == MO_CURSOR_ITER && cursor->sized == NULL) {
+    if (cursor->kind != MO_CURSOR_GETTER && cursor->sized == NULL) {
         hint = PyObject_LengthHint(source, -1);
         hint = hint < 0 && PyErr_Occurred() ? -2 : hint;
     }

@@ -13,22 +13,24 @@ typedef enum {
     MO_CURSOR_LIST,   /* exact list, to its live end */
     MO_CURSOR_TUPLE,  /* exact tuple */
     MO_CURSOR_RANGE,  /* exact range of values that fit in 64 bits */
-    MO_CURSOR_WINDOW, /* any Sequence, by the indices of a window */
+    MO_CURSOR_STRIDE, /* exact list, by the indices of a window */
+    MO_CURSOR_WINDOW, /* any other Sequence, by those */
     MO_CURSOR_GETTER, /* a source of this room, to its live end */
     MO_CURSOR_ITER,   /* anything, by its iterator */
+    MO_CURSOR_NESTED, /* the same, by one of this room's iterators */
 } mo_cursor_kind;
 
 typedef struct {
     mo_cursor_kind kind;
     PyObject *object;     /* owned: the source, for ITER its iterator; NULL
                              once ended */
-    PyObject *sized;      /* owned: ITER's source if that has a len() */
+    PyObject *sized;      /* owned: the iterator's source if it has a len() */
     mo_getter get;        /* GETTER only */
     bool retries;         /* GETTER only: what fails to be read is not
                              skipped, because it was not there to be read */
     Py_ssize_t index;     /* of the next item; ITER: items read so far */
-    Py_ssize_t step;      /* WINDOW only: from one index to the next */
-    Py_ssize_t remaining; /* WINDOW and RANGE: items still to come */
+    Py_ssize_t step;      /* STRIDE, WINDOW: from one index to the next */
+    Py_ssize_t remaining; /* those and RANGE: items still to come */
     long long value;      /* RANGE: the next item */
     long long stride;     /* RANGE: from one item to the next */
 } mo_cursor;
@@ -59,21 +61,49 @@ mo_cursor_traverse(mo_cursor *cursor, visitproc visit, void *arg);
 Py_ssize_t
 mo_cursor_remaining(mo_lazymap_state *state, mo_cursor *cursor);
 
-/* mo_cursor_next for the kinds that run foreign code. */
+/* mo_cursor_next for the kinds that are not inlined below. */
 PyObject *
-mo_cursor_next_foreign(mo_cursor *cursor);
+mo_cursor_next_other(mo_cursor *cursor);
+
+/* The next item of an iterator, as mo_cursor_next. */
+static inline PyObject *
+mo_cursor_iterate(mo_cursor *cursor)
+{
+    PyObject *iterator = Py_NewRef(cursor->object); /* it may end this pass */
+    PyObject *item = Py_TYPE(iterator)->tp_iternext(iterator);
+    Py_DECREF(iterator);
+    if (MO_LIKELY(item != NULL)) {
+        cursor->index++;
+    }
+    else if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        PyErr_Clear();
+    }
+    return item;
+}
+
+/* The index to read next in a window that is not at its end. */
+static inline Py_ssize_t
+mo_cursor_next_index(mo_cursor *cursor)
+{
+    Py_ssize_t index = cursor->index;
+    if (--cursor->remaining > 0) { /* past the last it could overflow */
+        cursor->index += cursor->step;
+    }
+    return index;
+}
 
 /* The next item, a new reference; NULL at the end, or with an exception,
  * after which the next item may still be asked for. */
 static inline PyObject *
 mo_cursor_next(mo_cursor *cursor)
 {
+    if (MO_LIKELY(cursor->kind == MO_CURSOR_LIST)) {
+        if (cursor->index >= PyList_GET_SIZE(cursor->object)) {
+            return NULL;
+        }
+        return Py_NewRef(PyList_GET_ITEM(cursor->object, cursor->index++));
+    }
     switch (cursor->kind) {
-        case MO_CURSOR_LIST:
-            if (cursor->index >= PyList_GET_SIZE(cursor->object)) {
-                return NULL;
-            }
-            return Py_NewRef(PyList_GET_ITEM(cursor->object, cursor->index++));
         case MO_CURSOR_TUPLE:
             if (cursor->index >= PyTuple_GET_SIZE(cursor->object)) {
                 return NULL;
@@ -91,8 +121,21 @@ mo_cursor_next(mo_cursor *cursor)
                                         (unsigned long long)cursor->stride);
             return PyLong_FromLongLong(value);
         }
+        case MO_CURSOR_STRIDE: {
+            if (cursor->remaining == 0) {
+                return NULL;
+            }
+            Py_ssize_t index = mo_cursor_next_index(cursor);
+            if (index < PyList_GET_SIZE(cursor->object)) {
+                return Py_NewRef(PyList_GET_ITEM(cursor->object, index));
+            }
+            mo_raise_index_error(); /* the list has become shorter */
+            return NULL;
+        }
+        case MO_CURSOR_ITER:
+            return mo_cursor_iterate(cursor);
         default:
-            return mo_cursor_next_foreign(cursor);
+            return mo_cursor_next_other(cursor);
     }
 }
 

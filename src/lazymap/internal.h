@@ -133,11 +133,11 @@ mo_cache_get(PyObject *op, Py_ssize_t index);
 Py_ssize_t
 mo_cache_length(PyObject *op, Py_ssize_t limit);
 
-/* True if it reads an iterator, and so knows its length only at the end. */
+/* True if it reads an iterator, in order. */
 bool
 mo_cache_pulls(PyObject *op);
 
-/* True if that, or what it caches, may_pull in turn. */
+/* True if its len() would read on, there or in what it caches. */
 bool
 mo_cache_may_pull(PyObject *op);
 

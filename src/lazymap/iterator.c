@@ -136,45 +136,62 @@ iterator_stop(mo_iterator *self, Py_ssize_t ended)
     (void)iterator_clear((PyObject *)self);
 }
 
-/* The chain's value for the next items of several sources, or NULL as
- * mo_chain_apply, or after iterator_stop with *stopped set. */
-static PyObject *
-next_of_several(mo_iterator *self, const mo_chain *chain, bool *stopped)
+/* NULL from a chain that did not fail: the value was filtered out. */
+static inline bool
+was_dropped(PyObject *value)
 {
-    Py_ssize_t n = Py_SIZE(self);
-    PyObject *value = NULL;
-    mo_arguments args;
-    if (mo_arguments_open(&args, n) < 0) {
-        return NULL;
-    }
-    while (args.taken < n) {
-        PyObject *item = mo_cursor_next(&self->cursor[args.taken]);
+    return value == NULL && !PyErr_Occurred();
+}
+
+static inline PyObject *
+next_of_one(mo_iterator *self, const mo_chain *chain)
+{
+    PyObject *value;
+    do {
+        PyObject *item = mo_cursor_next(&self->cursor[0]);
         if (item == NULL) {
-            break;
+            iterator_stop(self, 0);
+            return NULL;
         }
-        args.value[args.taken++] = item;
-    }
-    if (args.taken == n) {
-        value = mo_chain_call(chain, &args);
-    }
-    else {
-        *stopped = true;
-        iterator_stop(self, args.taken);
-    }
-    mo_arguments_close(&args);
+        value = mo_chain_apply(chain, 0, item);
+    } while (was_dropped(value));
     return value;
 }
 
-static PyObject *
-next_of_one(mo_iterator *self, const mo_chain *chain, bool *stopped)
+/* Takes an item of each source: true, or false after iterator_stop. */
+static inline bool
+take_items(mo_iterator *self, mo_arguments *args)
 {
-    PyObject *item = mo_cursor_next(&self->cursor[0]);
-    if (item == NULL) {
-        *stopped = true;
-        iterator_stop(self, 0);
-        return NULL;
+    mo_cursor *cursor = self->cursor, *end = cursor + Py_SIZE(self);
+    for (; cursor < end; cursor++) {
+        PyObject *item = mo_cursor_next(cursor);
+        if (item == NULL) {
+            iterator_stop(self, args->taken);
+            return false;
+        }
+        args->value[args->taken++] = item;
     }
-    return mo_chain_apply(chain, 0, item);
+    return true;
+}
+
+/* Not inlined, so that the single source, the usual case, stays cheap. */
+static MO_NOINLINE PyObject *
+next_of_several(mo_iterator *self, const mo_chain *chain)
+{
+    PyObject *value = NULL;
+    bool taken;
+    do {
+        mo_arguments args;
+        if (mo_arguments_open(&args, Py_SIZE(self)) < 0) {
+            return NULL;
+        }
+        taken = take_items(self, &args);
+        if (taken) {
+            value = mo_chain_call(chain, &args);
+        }
+        mo_arguments_close(&args);
+    } while (taken && was_dropped(value));
+    return value;
 }
 
 PyObject *
@@ -182,17 +199,12 @@ mo_iterator_next(PyObject *op)
 {
     mo_iterator *self = (mo_iterator *)op;
     mo_chain *chain = self->chain;
-    PyObject *value;
-    bool stopped = false;
     if (chain == NULL) {
         return NULL;
     }
     Py_INCREF(chain); /* a nested call may exhaust this iterator */
-    do {
-        value = Py_SIZE(op) == 1 ? next_of_one(self, chain, &stopped)
-                                 : next_of_several(self, chain, &stopped);
-        /* NULL from a chain that did not fail: filtered out, so go on. */
-    } while (value == NULL && !stopped && !PyErr_Occurred());
+    PyObject *value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
+                                       : next_of_several(self, chain);
     Py_DECREF(chain);
     return value;
 }

@@ -259,6 +259,14 @@ lazymap_subscript(PyObject *op, PyObject *key)
 
 /* --- Iteration ----------------------------------------------------------- */
 
+/* An iterator over self, or over a slice of it, that keeps `owner` alive. */
+static PyObject *
+iterator_over(mo_lazymap *self, PyObject *owner)
+{
+    return mo_iterator_new(self->state, owner, self->chain, self->sources,
+                           self->frozen ? &self->window : NULL, self->strict);
+}
+
 static PyObject *
 lazymap_iter(PyObject *op)
 {
@@ -267,13 +275,11 @@ lazymap_iter(PyObject *op)
         return NULL;
     }
     PyObject *iterator;
-    if (self->kind == MO_ONE_SHOT) { /* see wrap_oneshot */
+    if (self->kind == MO_ONE_SHOT) { /* see is_wrapped_oneshot */
         iterator = PyObject_GetIter(PyTuple_GET_ITEM(self->sources, 0));
     }
     else {
-        iterator =
-            mo_iterator_new(self->state, op, self->chain, self->sources,
-                            self->frozen ? &self->window : NULL, self->strict);
+        iterator = iterator_over(self, op);
     }
     Py_LeaveRecursiveCall();
     return iterator;
@@ -293,7 +299,8 @@ lazymap_reversed(PyObject *op, PyObject *ignored)
     PyObject *step = PyLong_FromLong(-1);
     PyObject *slice = step ? PySlice_New(NULL, NULL, step) : NULL;
     PyObject *backwards = slice ? mo_lazymap_slice(self, slice) : NULL;
-    PyObject *iterator = backwards ? PyObject_GetIter(backwards) : NULL;
+    PyObject *iterator =
+        backwards ? iterator_over(as_lazymap(backwards), op) : NULL;
     Py_XDECREF(step);
     Py_XDECREF(slice);
     Py_XDECREF(backwards);
@@ -350,7 +357,7 @@ identity_over(mo_lazymap_state *state, PyObject *source)
 }
 
 PyDoc_STRVAR(batched_doc,
-"batched($self, n, strict=False)\n--\n\n"
+"batched($self, /, n, strict=False)\n--\n\n"
 "A LazyMap of batches of n values; the last one may have fewer.\n\n"
 "Over Sequences it is a Sequence of slices, which are lazy themselves and\n"
 "take no memory for their values; otherwise the batches are tuples.  With\n"
@@ -358,7 +365,7 @@ PyDoc_STRVAR(batched_doc,
 "length is known, else when it is reached.  ValueError if n is less than 1.\n\n"
 ">>> batches = memopt.LazyMap(abs, range(-5, 5)).batched(4)\n"
 ">>> len(batches), batches.map(sum).to_list()\n"
-"(3, [14, 3, 7])");
+"(3, [14, 4, 7])");
 
 static PyObject *
 lazymap_batched(PyObject *op, PyObject *args, PyObject *kwargs)
@@ -410,7 +417,7 @@ PyDoc_STRVAR(to_list_doc,
 "[2, 1, 0, 1]");
 
 PyDoc_STRVAR(to_array_doc,
-"to_array($self, typecode='d')\n--\n\n"
+"to_array($self, /, typecode='d')\n--\n\n"
 "An array.array of all values, allocated at its final size where len() is\n"
 "known; no list of them is made on the way.\n\n"
 "What does not fit the typecode raises what array.array raises: TypeError,\n"

@@ -108,9 +108,10 @@ static PyObject *
 oneshot_next(PyObject *op)
 {
     mo_oneshot *self = (mo_oneshot *)op;
-    if (self->base.sources == NULL ||
-        (self->iterator == NULL && start_pass(self) < 0)) {
-        return NULL;
+    if (MO_UNLIKELY(self->iterator == NULL)) {
+        if (self->base.sources == NULL || start_pass(self) < 0) {
+            return NULL;
+        }
     }
     PyObject *value = mo_iterator_next(self->iterator);
     if (value == NULL && mo_iterator_ended(self->iterator)) {

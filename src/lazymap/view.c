@@ -101,20 +101,23 @@ mo_raise_unequal(Py_ssize_t source, bool longer)
                  source);
 }
 
+/* The source, borrowed, that makes self no more than it is; or NULL with an
+ * exception. */
 static PyObject *
-source_of_kind(mo_lazymap *self)
+limiting_source(mo_lazymap *self)
 {
+    PyObject *source = NULL;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->sources); i++) {
-        PyObject *source = PyTuple_GET_ITEM(self->sources, i);
+        source = PyTuple_GET_ITEM(self->sources, i);
         int kind = mo_source_kind(self->state, source);
         if (kind < 0) {
-            PyErr_Clear(); /* a source that has changed: any will do */
+            return NULL;
         }
-        else if ((mo_kind)kind == self->kind) {
-            return source;
+        if ((mo_kind)kind == self->kind) {
+            break;
         }
     }
-    return PyTuple_GET_ITEM(self->sources, 0);
+    return source;
 }
 
 void
@@ -130,12 +133,16 @@ mo_lazymap_refuse(mo_lazymap *self, const char *refusal)
                      "LazyMap after .filter() %s; use .cached()", refusal);
     }
     else {
-        PyErr_Format(PyExc_TypeError,
-                     "LazyMap over '%.200s', which is not a %s, %s; "
-                     "use .cached()",
-                     Py_TYPE(source_of_kind(self))->tp_name,
-                     self->kind == MO_SIZED ? "Sequence" : "sized iterable",
-                     refusal);
+        PyObject *source = limiting_source(self);
+        if (source != NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         "LazyMap over '%.200s', which is not a %s, %s; "
+                         "use .cached()",
+                         Py_TYPE(source)->tp_name,
+                         self->kind == MO_SIZED ? "Sequence"
+                                                : "sized iterable",
+                         refusal);
+        }
     }
 }
 
