@@ -13,6 +13,8 @@ typedef struct {
     mo_chain *chain;             /* owned; NULL once exhausted */
     PyObject *owner;             /* owned: the LazyMap, or NULL */
     bool strict;                 /* the sources must end together */
+    bool aligned;            /* an item that one source fails to give is
+                                passed over in the others too */
     mo_cursor cursor[];
 } mo_iterator;
 
@@ -69,6 +71,7 @@ iterator_alloc(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
     self->chain = (mo_chain *)Py_NewRef(chain);
     self->owner = Py_XNewRef(owner);
     self->strict = strict;
+    self->aligned = true;
     for (Py_ssize_t i = 0; i < n; i++) {
         self->cursor[i] = (mo_cursor){.kind = MO_CURSOR_ENDED};
     }
@@ -90,7 +93,10 @@ mo_iterator_new(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
             Py_DECREF(self);
             return NULL;
         }
+        self->cursor[i].retries &= n == 1;
     }
+    /* Of iterators no one knows whether an error has cost them an item. */
+    self->aligned = owner != NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -123,11 +129,32 @@ check_all_end(mo_iterator *self, Py_ssize_t ended)
     }
 }
 
+/* Source number `failed` raised an exception instead of giving an item: those
+ * after it move on too, so that the next items belong together again. */
+static void
+pass_over(mo_iterator *self, Py_ssize_t failed)
+{
+    PyObject *error = PyErr_GetRaisedException();
+    for (Py_ssize_t i = failed + 1; i < Py_SIZE(self); i++) {
+        PyObject *item = mo_cursor_next(&self->cursor[i]);
+        Py_XDECREF(item);
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)) {
+            Py_DECREF(error); /* KeyboardInterrupt and its like come first */
+            return;
+        }
+        PyErr_Clear(); /* what is passed over may fail as well */
+    }
+    PyErr_SetRaisedException(error);
+}
+
 /* Source number `ended` gave no item: at its end, or because it failed. */
 static void
 iterator_stop(mo_iterator *self, Py_ssize_t ended)
 {
     if (PyErr_Occurred()) {
+        if (self->aligned) {
+            pass_over(self, ended);
+        }
         return;
     }
     if (self->strict && self->chain != NULL) {
