@@ -4,6 +4,7 @@ import array
 import collections
 import ctypes
 import importlib.util
+import numbers
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, SupportsIndex
 
@@ -17,7 +18,7 @@ def identity(x: Any) -> Any:
 
 
 def is_integer(x: Any) -> bool:
-    return isinstance(x, int)
+    return isinstance(x, numbers.Integral)
 
 
 class UserSequence(Sequence[Any]):

@@ -13,7 +13,7 @@ typedef struct {
     mo_chain *chain;             /* owned; NULL once exhausted */
     PyObject *owner;             /* owned: the LazyMap, or NULL */
     bool strict;                 /* the sources must end together */
-    bool aligned;            /* an item that one source fails to give is
+    bool aligned;                /* an item that one source fails to give is
                                 passed over in the others too */
     mo_cursor cursor[];
 } mo_iterator;
@@ -93,7 +93,6 @@ mo_iterator_new(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
             Py_DECREF(self);
             return NULL;
         }
-        self->cursor[i].retries &= n == 1;
     }
     /* Of iterators no one knows whether an error has cost them an item. */
     self->aligned = owner != NULL;

@@ -4,14 +4,16 @@
  * ranges and LazyMaps are named by type and length. */
 #include "lazymap/internal.h"
 
-/* text += more, both taken over; NULL if either is. */
-static PyObject *
-joined(PyObject *text, PyObject *more)
+/* Appends a string, which it takes over, to the list; NULL is an error. */
+static int
+add(PyObject *parts, PyObject *text)
 {
-    PyObject *result = text && more ? PyUnicode_Concat(text, more) : NULL;
-    Py_XDECREF(text);
-    Py_XDECREF(more);
-    return result;
+    if (text == NULL) {
+        return -1;
+    }
+    int status = PyList_Append(parts, text);
+    Py_DECREF(text);
+    return status;
 }
 
 static bool
@@ -48,28 +50,27 @@ describe_source(mo_lazymap_state *state, PyObject *source)
     return text;
 }
 
-/* "LazyMap(func, source, ...)", or for a chain without a function that takes
- * the items, what describes the one source. */
-static PyObject *
-describe_call(mo_lazymap *self, PyObject *sources, bool mapped)
+/* "LazyMap(func, source, ...)" */
+static int
+add_call(mo_lazymap *self, PyObject *sources, PyObject *parts)
 {
-    if (!mapped) {
-        return describe_source(self->state, PyTuple_GET_ITEM(sources, 0));
-    }
     PyTypeObject *type = Py_TYPE(self) == self->state->oneshot_type
                              ? self->state->lazymap_type
                              : Py_TYPE(self);
-    PyObject *text =
-        joined(PyType_GetName(type),
-               PyUnicode_FromFormat("(%R", self->chain->stage[0].callable));
-    for (Py_ssize_t i = 0; text != NULL && i < PyTuple_GET_SIZE(sources);
-         i++) {
-        text = joined(text, PyUnicode_FromString(", "));
-        text = joined(
-            text, describe_source(self->state, PyTuple_GET_ITEM(sources, i)));
+    PyObject *func = self->chain->stage[0].callable;
+    if (add(parts, PyType_GetName(type)) < 0 ||
+        add(parts, PyUnicode_FromFormat("(%R", func)) < 0) {
+        return -1;
     }
-    return joined(text,
-                  PyUnicode_FromString(self->strict ? ", strict=True)" : ")"));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(sources); i++) {
+        PyObject *source = PyTuple_GET_ITEM(sources, i);
+        if (add(parts, PyUnicode_FromString(", ")) < 0 ||
+            add(parts, describe_source(self->state, source)) < 0) {
+            return -1;
+        }
+    }
+    const char *end = self->strict ? ", strict=True)" : ")";
+    return add(parts, PyUnicode_FromString(end));
 }
 
 static PyObject *
@@ -89,21 +90,47 @@ describe_window(const mo_window *w)
     return PyUnicode_FromFormat("[%zd:%zd:%zd]", w->start, last - 1, w->step);
 }
 
+/* ".map(func)" and ".filter(predicate)" from stage number `first` on. */
+static int
+add_stages(const mo_chain *chain, Py_ssize_t first, PyObject *parts)
+{
+    for (Py_ssize_t i = first; i < Py_SIZE(chain); i++) {
+        const mo_stage *stage = &chain->stage[i];
+        const char *name = stage->kind == MO_STAGE_MAP ? "map" : "filter";
+        if (add(parts,
+                PyUnicode_FromFormat(".%s(%R)", name, stage->callable)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A chain that does not begin with a function is added to its one source. */
+static int
+add_all(mo_lazymap *self, PyObject *sources, PyObject *parts)
+{
+    bool mapped = mo_chain_takes_several(self->chain);
+    int status =
+        mapped ? add_call(self, sources, parts)
+               : add(parts, describe_source(self->state,
+                                            PyTuple_GET_ITEM(sources, 0)));
+    if (status == 0 && self->frozen) {
+        status = add(parts, describe_window(&self->window));
+    }
+    return status < 0 ? -1 : add_stages(self->chain, mapped, parts);
+}
+
 static PyObject *
 describe(mo_lazymap *self, PyObject *sources)
 {
-    bool mapped = mo_chain_takes_several(self->chain);
-    PyObject *text = describe_call(self, sources, mapped);
-    if (self->frozen) {
-        text = joined(text, describe_window(&self->window));
+    PyObject *text = NULL;
+    PyObject *parts = PyList_New(0);
+    if (parts != NULL && add_all(self, sources, parts) == 0) {
+        PyObject *nothing = PyUnicode_FromString("");
+        text = nothing ? PyUnicode_Join(nothing, parts) : NULL;
+        Py_XDECREF(nothing);
     }
-    for (Py_ssize_t i = mapped; text != NULL && i < Py_SIZE(self->chain);
-         i++) {
-        const mo_stage *stage = &self->chain->stage[i];
-        const char *name = stage->kind == MO_STAGE_MAP ? "map" : "filter";
-        text = joined(text,
-                      PyUnicode_FromFormat(".%s(%R)", name, stage->callable));
-    }
+    Py_XDECREF(parts);
     return text;
 }
 

@@ -135,18 +135,35 @@ mo_lazymap_refuse(mo_lazymap *self, const char *refusal)
     else {
         PyObject *source = limiting_source(self);
         if (source != NULL) {
-            PyErr_Format(PyExc_TypeError,
-                         "LazyMap over '%.200s', which is not a %s, %s; "
-                         "use .cached()",
-                         Py_TYPE(source)->tp_name,
-                         self->kind == MO_SIZED ? "Sequence"
-                                                : "sized iterable",
-                         refusal);
+            PyErr_Format(
+                PyExc_TypeError,
+                "LazyMap over '%.200s', which is not a %s, %s; "
+                "use .cached()",
+                Py_TYPE(source)->tp_name,
+                self->kind == MO_SIZED ? "Sequence" : "sized iterable",
+                refusal);
         }
     }
 }
 
 /* --- Length and items ----------------------------------------------------- */
+
+/* The least length of the sources that may_pull, or of those that do not. */
+static Py_ssize_t
+least_length(mo_lazymap *self, bool may_pull, Py_ssize_t least)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->sources); i++) {
+        PyObject *source = PyTuple_GET_ITEM(self->sources, i);
+        if (mo_source_may_pull(self->state, source) == may_pull) {
+            Py_ssize_t n = mo_source_length(self->state, source, least);
+            least = n < least ? n : least;
+        }
+        if (least < 0) {
+            break;
+        }
+    }
+    return least;
+}
 
 Py_ssize_t
 mo_lazymap_length(mo_lazymap *self, Py_ssize_t limit)
@@ -161,16 +178,10 @@ mo_lazymap_length(mo_lazymap *self, Py_ssize_t limit)
     if (Py_EnterRecursiveCall(" in the len() of a LazyMap")) {
         return -1;
     }
-    Py_ssize_t least = limit;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->sources); i++) {
-        PyObject *source = PyTuple_GET_ITEM(self->sources, i);
-        Py_ssize_t n = mo_source_length(self->state, source, least);
-        if (n < least) {
-            least = n;
-        }
-        if (n < 0) {
-            break;
-        }
+    Py_ssize_t least = least_length(self, false, limit);
+    if (self->may_pull && least >= 0) {
+        /* Last, so as to read no further than the others reach. */
+        least = least_length(self, true, least);
     }
     Py_LeaveRecursiveCall();
     return least;
