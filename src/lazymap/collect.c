@@ -13,61 +13,85 @@ mo_lazymap_to_list(PyObject *op, PyObject *ignored)
     return PyObject_CallOneArg((PyObject *)&PyList_Type, op);
 }
 
-/* array(typecode) * n, but of zero bytes: a new array of n items. */
+/* array.array, borrowed, or NULL with an exception. */
 static PyObject *
-zero_array(PyObject *array_type, PyObject *typecode, Py_ssize_t n)
+array_type(mo_lazymap_state *state)
 {
-    PyObject *zeros = NULL, *one = NULL, *bytes = NULL;
-    PyObject *empty = PyObject_CallOneArg(array_type, typecode);
-    PyObject *size = empty ? PyObject_GetAttrString(empty, "itemsize") : NULL;
-    Py_XDECREF(empty);
-    if (size != NULL) {
-        bytes = PyObject_CallOneArg((PyObject *)&PyBytes_Type, size);
+    if (state->array_type == NULL) {
+        PyObject *module = PyImport_ImportModule("array");
+        if (module == NULL) {
+            return NULL;
+        }
+        PyObject *type = PyObject_GetAttrString(module, "array");
+        Py_DECREF(module);
+        Py_XSETREF(state->array_type, type);
     }
-    if (bytes != NULL) {
-        one = PyObject_CallFunctionObjArgs(array_type, typecode, bytes, NULL);
-    }
-    if (one != NULL) {
-        zeros = PySequence_Repeat(one, n);
-    }
-    Py_XDECREF(size);
-    Py_XDECREF(bytes);
-    Py_XDECREF(one);
-    return zeros;
+    return state->array_type;
 }
 
-/* Item i of an array that has n, or one after its last: 0 or -1. */
-static int
-array_store(PyObject *array, Py_ssize_t i, Py_ssize_t n, PyObject *value)
+static Py_ssize_t
+item_size(PyObject *array)
 {
-    if (i < n) {
-        return PySequence_SetItem(array, i, value);
+    Py_buffer buffer;
+    if (PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE) < 0) {
+        return -1;
     }
-    PyObject *none = PyObject_CallMethod(array, "append", "(O)", value);
-    Py_XDECREF(none);
-    return none == NULL ? -1 : 0;
+    Py_ssize_t size = buffer.itemsize;
+    PyBuffer_Release(&buffer);
+    return size;
+}
+
+/* A new array of n zeros: array(typecode, one item of zero bytes) * n, since
+ * not every typecode takes the number 0. */
+static PyObject *
+zero_array(PyObject *type, PyObject *typecode, Py_ssize_t n)
+{
+    static const char zeros[16]; /* no item is longer */
+    PyObject *empty = PyObject_CallOneArg(type, typecode);
+    if (empty == NULL) {
+        return NULL;
+    }
+    Py_ssize_t size = item_size(empty);
+    Py_DECREF(empty);
+    if (size < 0) {
+        return NULL;
+    }
+    assert(size <= (Py_ssize_t)sizeof zeros);
+    PyObject *bytes = PyBytes_FromStringAndSize(zeros, size);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    PyObject *one = PyObject_CallFunctionObjArgs(type, typecode, bytes, NULL);
+    Py_DECREF(bytes);
+    if (one == NULL) {
+        return NULL;
+    }
+    PyObject *array = PySequence_Repeat(one, n);
+    Py_DECREF(one);
+    return array;
 }
 
 /* Puts the values into an array of n items, and makes it as long as there
  * are values: 0 or -1. */
 static int
-array_fill(PyObject *array, Py_ssize_t n, PyObject *op)
+array_fill(PyObject *array, Py_ssize_t n, PyObject *op, PyObject *append)
 {
     Py_ssize_t i = 0;
-    PyObject *iterator = PyObject_GetIter(op);
+    int status = 0;
+    PyObject *value, *iterator = PyObject_GetIter(op);
     if (iterator == NULL) {
         return -1;
     }
-    for (;; i++) {
-        PyObject *value = PyIter_Next(iterator);
-        if (value == NULL) {
-            break;
+    for (; status == 0 && (value = PyIter_Next(iterator)) != NULL; i++) {
+        if (i < n) {
+            status = PySequence_SetItem(array, i, value);
         }
-        int status = array_store(array, i, n, value);
+        else {
+            PyObject *none = PyObject_CallMethodOneArg(array, append, value);
+            status = none ? 0 : -1;
+            Py_XDECREF(none);
+        }
         Py_DECREF(value);
-        if (status < 0) {
-            break;
-        }
     }
     Py_DECREF(iterator);
     if (PyErr_Occurred()) {
@@ -80,27 +104,29 @@ PyObject *
 mo_lazymap_to_array(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"typecode", NULL};
-    PyObject *typecode = NULL, *array = NULL;
+    mo_lazymap *self = (mo_lazymap *)op;
+    PyObject *typecode = NULL;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:to_array", names,
                                      &typecode)) {
         return NULL;
     }
-    PyObject *module = PyImport_ImportModule("array");
-    if (module == NULL) {
+    PyObject *type = array_type(self->state);
+    if (type == NULL) {
         return NULL;
     }
-    PyObject *type = PyObject_GetAttrString(module, "array");
-    Py_DECREF(module);
-    typecode = typecode ? Py_NewRef(typecode) : PyUnicode_FromString("d");
-    if (type != NULL && typecode != NULL) {
-        bool sized = ((mo_lazymap *)op)->kind <= MO_SIZED;
-        Py_ssize_t n = sized ? PyObject_Size(op) : 0;
-        array = n < 0 ? NULL : zero_array(type, typecode, n);
-        if (array != NULL && array_fill(array, n, op) < 0) {
-            Py_CLEAR(array);
-        }
+    Py_ssize_t n = self->kind <= MO_SIZED ? PyObject_Size(op) : 0;
+    if (n < 0) {
+        return NULL;
     }
-    Py_XDECREF(type);
-    Py_XDECREF(typecode);
+    typecode = typecode ? Py_NewRef(typecode) : PyUnicode_FromString("d");
+    if (typecode == NULL) {
+        return NULL;
+    }
+    PyObject *array = zero_array(type, typecode, n);
+    Py_DECREF(typecode);
+    PyObject *append = self->state->name[MO_NAME_APPEND];
+    if (array != NULL && array_fill(array, n, op, append) < 0) {
+        Py_CLEAR(array);
+    }
     return array;
 }

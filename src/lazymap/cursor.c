@@ -4,10 +4,10 @@
 /* An attribute of a range as a long long: 0, or -1 if it does not fit (no
  * exception) or cannot be had (with one). */
 static int
-range_attribute(PyObject *range, const char *name, long long *value)
+range_attribute(PyObject *range, PyObject *name, long long *value)
 {
     int overflow;
-    PyObject *number = PyObject_GetAttrString(range, name);
+    PyObject *number = PyObject_GetAttr(range, name);
     if (number == NULL) {
         return -1;
     }
@@ -18,12 +18,13 @@ range_attribute(PyObject *range, const char *name, long long *value)
 
 /* Values lie between start and stop, so that they fit if those do. */
 static int
-open_range(mo_cursor *cursor, PyObject *range)
+open_range(mo_lazymap_state *state, mo_cursor *cursor, PyObject *range)
 {
     long long stop;
-    if (range_attribute(range, "start", &cursor->value) < 0 ||
-        range_attribute(range, "stop", &stop) < 0 ||
-        range_attribute(range, "step", &cursor->stride) < 0) {
+    PyObject **name = state->name;
+    if (range_attribute(range, name[MO_NAME_START], &cursor->value) < 0 ||
+        range_attribute(range, name[MO_NAME_STOP], &stop) < 0 ||
+        range_attribute(range, name[MO_NAME_STEP], &cursor->stride) < 0) {
         return -1;
     }
     cursor->remaining = PyObject_Size(range);
@@ -66,7 +67,7 @@ static int
 open_whole(mo_lazymap_state *state, mo_cursor *cursor, PyObject *source)
 {
     if (mo_is_range(source)) {
-        if (open_range(cursor, source) == 0) {
+        if (open_range(state, cursor, source) == 0) {
             return 0;
         }
         return PyErr_Occurred() ? -1 : open_iterator(state, cursor, source);

@@ -543,11 +543,33 @@ lazymap_type_setup(PyObject *module, mo_lazymap_state *state)
 
 /* --- The room ------------------------------------------------------------ */
 
+static const char *const names[MO_NAMES] = {
+    [MO_NAME_APPEND] = "append",
+    [MO_NAME_GETSTATE] = "__getstate__",
+    [MO_NAME_REDUCE_EX] = "__reduce_ex__",
+    [MO_NAME_SETSTATE] = "__setstate__",
+    [MO_NAME_START] = "start",
+    [MO_NAME_STEP] = "step",
+    [MO_NAME_STOP] = "stop",
+};
+
+static int
+names_setup(mo_lazymap_state *state)
+{
+    for (int i = 0; i < MO_NAMES; i++) {
+        state->name[i] = PyUnicode_InternFromString(names[i]);
+        if (state->name[i] == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 mo_lazymap_setup(PyObject *module, mo_state *state)
 {
     mo_lazymap_state *room = &state->lazymap;
-    if (mo_chain_setup(module, room) < 0 ||
+    if (names_setup(room) < 0 || mo_chain_setup(module, room) < 0 ||
         mo_iterator_setup(module, room) < 0 ||
         lazymap_type_setup(module, room) < 0 ||
         mo_oneshot_setup(module, room) < 0 ||
@@ -576,6 +598,7 @@ mo_lazymap_traverse(mo_state *state, visitproc visit, void *arg)
     Py_VISIT(room->sequence_abc);
     Py_VISIT(room->restore);
     Py_VISIT(room->restore_iterator);
+    Py_VISIT(room->array_type);
     return 0;
 }
 
@@ -595,4 +618,8 @@ mo_lazymap_clear(mo_state *state)
     Py_CLEAR(room->sequence_abc);
     Py_CLEAR(room->restore);
     Py_CLEAR(room->restore_iterator);
+    Py_CLEAR(room->array_type);
+    for (int i = 0; i < MO_NAMES; i++) {
+        Py_CLEAR(room->name[i]);
+    }
 }

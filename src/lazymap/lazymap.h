@@ -13,6 +13,19 @@
 
 typedef struct mo_state mo_state;
 
+/* Attribute names that the room looks up.  They are interned once, because
+ * CPython's attribute cache keeps each new string that it is asked for. */
+typedef enum {
+    MO_NAME_APPEND,
+    MO_NAME_GETSTATE,
+    MO_NAME_REDUCE_EX,
+    MO_NAME_SETSTATE,
+    MO_NAME_START,
+    MO_NAME_STEP,
+    MO_NAME_STOP,
+    MO_NAMES, /* how many */
+} mo_lazymap_name;
+
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
     PyTypeObject *lazymap_type;        /* LazyMap: the re-iterable kinds */
@@ -27,6 +40,8 @@ typedef struct {
     PyObject *sequence_abc;            /* collections.abc.Sequence */
     PyObject *restore;                 /* _restore_lazymap, for pickles */
     PyObject *restore_iterator;        /* _restore_lazymap_iterator */
+    PyObject *array_type;              /* array.array; NULL before its use */
+    PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an

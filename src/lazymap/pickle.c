@@ -88,7 +88,8 @@ mo_lazymap_reduce(PyObject *op, PyObject *ignored)
         return NULL;
     }
     /* Attributes of a subclass; None for a LazyMap. */
-    PyObject *attributes = PyObject_CallMethod(op, "__getstate__", NULL);
+    PyObject *attributes =
+        PyObject_CallMethodNoArgs(op, self->state->name[MO_NAME_GETSTATE]);
     if (attributes == NULL || save_sources(self, &sources, &window) < 0) {
         Py_DECREF(stages);
         Py_XDECREF(attributes);
@@ -254,10 +255,10 @@ set_attributes(PyObject *to, PyObject *attributes)
 
 /* What the copy module does with the state that __reduce_ex__ gives. */
 static int
-set_state(PyObject *to, PyObject *state)
+set_state(PyObject *to, PyObject *state, PyObject *setstate)
 {
-    if (PyObject_HasAttrString(to, "__setstate__")) {
-        PyObject *none = PyObject_CallMethod(to, "__setstate__", "(O)", state);
+    if (PyObject_HasAttr(to, setstate)) {
+        PyObject *none = PyObject_CallMethodOneArg(to, setstate, state);
         Py_XDECREF(none);
         return none == NULL ? -1 : 0;
     }
@@ -273,8 +274,15 @@ set_state(PyObject *to, PyObject *state)
 static PyObject *
 copy_by_reduction(PyObject *op)
 {
+    PyObject **name = ((mo_lazymap *)op)->state->name;
     PyObject *callable, *args, *state = Py_None, *copy = NULL;
-    PyObject *reduced = PyObject_CallMethod(op, "__reduce_ex__", "i", 4);
+    PyObject *protocol = PyLong_FromLong(4); /* as copy.copy has it */
+    if (protocol == NULL) {
+        return NULL;
+    }
+    PyObject *reduced =
+        PyObject_CallMethodOneArg(op, name[MO_NAME_REDUCE_EX], protocol);
+    Py_DECREF(protocol);
     if (reduced == NULL) {
         return NULL;
     }
@@ -285,7 +293,7 @@ copy_by_reduction(PyObject *op)
                               &args, &state)) {
         copy = PyObject_CallObject(callable, args);
     }
-    if (copy != NULL && set_state(copy, state) < 0) {
+    if (copy != NULL && set_state(copy, state, name[MO_NAME_SETSTATE]) < 0) {
         Py_CLEAR(copy);
     }
     Py_DECREF(reduced);
