@@ -32,6 +32,7 @@ SOURCES = [
     "src/lazymap/pages.c",
     "src/lazymap/pickle.c",
     "src/lazymap/repr.c",
+    "src/lazymap/room.c",
     "src/lazymap/search.c",
     "src/lazymap/slices.c",
     "src/lazymap/source.c",

@@ -47,13 +47,14 @@ cache_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, cache_dealloc)(void) cache_clear(op);
+    Py_TRASHCAN_BEGIN(op, cache_dealloc);
+    (void)cache_clear(op);
     if (((mo_cache *)op)->lock != NULL) {
         PyThread_free_lock(((mo_cache *)op)->lock);
     }
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 /* A cache with no values yet.  source may be NULL: nothing to read. */

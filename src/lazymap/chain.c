@@ -23,14 +23,13 @@ chain_dealloc(PyObject *op)
     mo_chain *self = (mo_chain *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, chain_dealloc) for (Py_ssize_t i = 0;
-                                              i < Py_SIZE(op); i++)
-    {
+    Py_TRASHCAN_BEGIN(op, chain_dealloc);
+    for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
         Py_XDECREF(self->stage[i].callable);
     }
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 /* An untracked chain of `size` stages, all of them still to be set. */

@@ -19,8 +19,8 @@ typedef struct {
 } mo_stage;
 
 typedef struct {
-    PyObject_VAR_HEAD /* ob_size: how many stages; 0 changes nothing */
-        bool filters; /* one of them is a filter */
+    PyVarObject ob_base; /* ob_size: how many stages; 0 changes nothing */
+    bool filters;        /* one of them is a filter */
     mo_stage stage[];
 } mo_chain;
 

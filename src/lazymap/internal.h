@@ -174,6 +174,9 @@ int
 mo_chain_setup(PyObject *module, mo_lazymap_state *state);
 
 int
+mo_lazymap_type_setup(PyObject *module, mo_lazymap_state *state);
+
+int
 mo_iterator_setup(PyObject *module, mo_lazymap_state *state);
 
 int

@@ -8,12 +8,12 @@
 #include "lazymap/internal.h"
 
 typedef struct {
-    PyObject_VAR_HEAD            /* ob_size: how many sources, at least 1 */
-        mo_lazymap_state *state; /* borrowed from the module */
-    mo_chain *chain;             /* owned; NULL once exhausted */
-    PyObject *owner;             /* owned: the LazyMap, or NULL */
-    bool strict;                 /* the sources must end together */
-    bool aligned;                /* an item that one source fails to give is
+    PyVarObject ob_base;     /* ob_size: how many sources, at least 1 */
+    mo_lazymap_state *state; /* borrowed from the module */
+    mo_chain *chain;         /* owned; NULL once exhausted */
+    PyObject *owner;         /* owned: the LazyMap, or NULL */
+    bool strict;             /* the sources must end together */
+    bool aligned;            /* an item that one source fails to give is
                                 passed over in the others too */
     mo_cursor cursor[];
 } mo_iterator;
@@ -51,10 +51,11 @@ iterator_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, iterator_dealloc)(void) iterator_clear(op);
+    Py_TRASHCAN_BEGIN(op, iterator_dealloc);
+    (void)iterator_clear(op);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 /* An untracked iterator with all its cursors ended. */
@@ -95,7 +96,7 @@ mo_iterator_new(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
         }
     }
     /* Of iterators no one knows whether an error has cost them an item. */
-    self->aligned = owner != NULL;
+    self->aligned = owner != NULL && n > 1;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }

@@ -1,11 +1,10 @@
-/* lazymap.c - the type LazyMap, and the room's setup.
+/* lazymap.c - the type LazyMap.
  *
  * A LazyMap owns its chain and its sources and never changes, so that slices,
  * longer chains and iterators share them.  Reading it runs its functions and
  * its sources' methods, which may do anything. */
-#include "lazymap/lazymap.h"
-
 #include "lazymap/internal.h"
+
 #include "state.h"
 
 static inline mo_lazymap *
@@ -40,15 +39,14 @@ lazymap_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op,
-                      lazymap_dealloc) if (as_lazymap(op)->weakrefs != NULL)
-    {
+    Py_TRASHCAN_BEGIN(op, lazymap_dealloc);
+    if (as_lazymap(op)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
     mo_lazymap_release_fields(op);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 /* --- Construction -------------------------------------------------------- */
@@ -89,15 +87,18 @@ lazymap_extend(mo_lazymap *self, mo_stage_kind kind, PyObject *callable)
     bool nested = self->kind == MO_ONE_SHOT;
     const mo_window *window = self->frozen ? &self->window : NULL;
     mo_chain *base = nested ? (mo_chain *)state->identity : self->chain;
-    PyObject *extended = NULL;
     mo_chain *chain = mo_chain_extend(state, base, kind, callable);
+    if (chain == NULL) {
+        return NULL;
+    }
+    PyObject *extended = NULL;
     PyObject *sources =
         nested ? PyTuple_Pack(1, self) : Py_NewRef(self->sources);
-    if (chain != NULL && sources != NULL) {
+    if (sources != NULL) {
         extended = mo_lazymap_make(state, state->lazymap_type, chain, sources,
                                    window, self->strict && !nested);
     }
-    Py_XDECREF(chain);
+    Py_DECREF(chain);
     Py_XDECREF(sources);
     return extended;
 }
@@ -211,8 +212,7 @@ lazymap_item(PyObject *op, Py_ssize_t index)
 static PyObject *
 item_by_key(mo_lazymap *self, PyObject *key)
 {
-    if (mo_lazymap_is_range(
-            self)) { /* whose indices need not fit in 64 bits */
+    if (mo_lazymap_is_range(self)) {
         PyObject *range = PyTuple_GET_ITEM(self->sources, 0);
         PyObject *item = PyObject_GetItem(range, key);
         return item ? mo_chain_apply(self->chain, 0, item) : NULL;
@@ -518,8 +518,8 @@ static PyType_Spec lazymap_spec = {
     .slots = lazymap_slots,
 };
 
-static int
-lazymap_type_setup(PyObject *module, mo_lazymap_state *state)
+int
+mo_lazymap_type_setup(PyObject *module, mo_lazymap_state *state)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &lazymap_spec, NULL);
     state->lazymap_type = (PyTypeObject *)type;
@@ -539,87 +539,4 @@ lazymap_type_setup(PyObject *module, mo_lazymap_state *state)
         PyObject_CallMethod(state->sequence_abc, "register", "O", type);
     Py_XDECREF(registered);
     return registered == NULL ? -1 : 0;
-}
-
-/* --- The room ------------------------------------------------------------ */
-
-static const char *const names[MO_NAMES] = {
-    [MO_NAME_APPEND] = "append",
-    [MO_NAME_GETSTATE] = "__getstate__",
-    [MO_NAME_REDUCE_EX] = "__reduce_ex__",
-    [MO_NAME_SETSTATE] = "__setstate__",
-    [MO_NAME_START] = "start",
-    [MO_NAME_STEP] = "step",
-    [MO_NAME_STOP] = "stop",
-};
-
-static int
-names_setup(mo_lazymap_state *state)
-{
-    for (int i = 0; i < MO_NAMES; i++) {
-        state->name[i] = PyUnicode_InternFromString(names[i]);
-        if (state->name[i] == NULL) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-int
-mo_lazymap_setup(PyObject *module, mo_state *state)
-{
-    mo_lazymap_state *room = &state->lazymap;
-    if (names_setup(room) < 0 || mo_chain_setup(module, room) < 0 ||
-        mo_iterator_setup(module, room) < 0 ||
-        lazymap_type_setup(module, room) < 0 ||
-        mo_oneshot_setup(module, room) < 0 ||
-        mo_cache_setup(module, room) < 0 ||
-        mo_slices_setup(module, room) < 0 ||
-        mo_tuples_setup(module, room) < 0 ||
-        mo_pickle_setup(module, room) < 0) {
-        return -1;
-    }
-    return 0;
-}
-
-int
-mo_lazymap_traverse(mo_state *state, visitproc visit, void *arg)
-{
-    mo_lazymap_state *room = &state->lazymap;
-    Py_VISIT(room->lazymap_type);
-    Py_VISIT(room->oneshot_type);
-    Py_VISIT(room->iterator_type);
-    Py_VISIT(room->chain_type);
-    Py_VISIT(room->cache_type);
-    Py_VISIT(room->slices_type);
-    Py_VISIT(room->tuples_type);
-    Py_VISIT(room->tuple_iterator_type);
-    Py_VISIT(room->identity);
-    Py_VISIT(room->sequence_abc);
-    Py_VISIT(room->restore);
-    Py_VISIT(room->restore_iterator);
-    Py_VISIT(room->array_type);
-    return 0;
-}
-
-void
-mo_lazymap_clear(mo_state *state)
-{
-    mo_lazymap_state *room = &state->lazymap;
-    Py_CLEAR(room->lazymap_type);
-    Py_CLEAR(room->oneshot_type);
-    Py_CLEAR(room->iterator_type);
-    Py_CLEAR(room->chain_type);
-    Py_CLEAR(room->cache_type);
-    Py_CLEAR(room->slices_type);
-    Py_CLEAR(room->tuples_type);
-    Py_CLEAR(room->tuple_iterator_type);
-    Py_CLEAR(room->identity);
-    Py_CLEAR(room->sequence_abc);
-    Py_CLEAR(room->restore);
-    Py_CLEAR(room->restore_iterator);
-    Py_CLEAR(room->array_type);
-    for (int i = 0; i < MO_NAMES; i++) {
-        Py_CLEAR(room->name[i]);
-    }
 }

@@ -34,15 +34,15 @@ oneshot_dealloc(PyObject *op)
     mo_oneshot *self = (mo_oneshot *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, oneshot_dealloc) if (self->base.weakrefs != NULL)
-    {
+    Py_TRASHCAN_BEGIN(op, oneshot_dealloc);
+    if (self->base.weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
     Py_CLEAR(self->iterator);
     mo_lazymap_release_fields(op);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 static PyObject *

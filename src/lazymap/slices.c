@@ -26,10 +26,11 @@ slices_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, slices_dealloc) Py_CLEAR(((mo_slices *)op)->lazymap);
+    Py_TRASHCAN_BEGIN(op, slices_dealloc);
+    Py_CLEAR(((mo_slices *)op)->lazymap);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 int

@@ -36,10 +36,11 @@ tuples_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    Py_TRASHCAN_BEGIN(op, tuples_dealloc)(void) tuple_iterator_clear(op);
+    Py_TRASHCAN_BEGIN(op, tuples_dealloc);
+    (void)tuple_iterator_clear(op);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_TRASHCAN_END
+    Py_TRASHCAN_END;
 }
 
 static PyObject *
