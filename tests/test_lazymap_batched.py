@@ -3,6 +3,7 @@
 import collections.abc
 import itertools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,7 +92,12 @@ def test_filter_batch_map() -> None:
 
 def test_batches_are_lazy() -> None:
     calls: list[int] = []
-    view = LazyMap(lambda x: calls.append(x) or x, range(10))
+
+    def note(x: int) -> int:
+        calls.append(x)
+        return x
+
+    view = LazyMap(note, range(10))
     batches = view.batched(4)
     assert len(batches) == 3
     batch = batches[1]
@@ -123,12 +129,13 @@ def test_strict() -> None:
             read()
     with pytest.raises(ValueError, match=message):
         LazyMap(identity, source).batched(2, True)
-    for make in (
+    makers: list[Callable[[], Any]] = [
         lambda: LazyMap(identity, iter(source)),
         lambda: LazyMap(identity, set(source)),
         lambda: LazyMap(identity, source).filter(None),
         lambda: LazyMap(identity, iter(source)).cached(),
-    ):
+    ]
+    for make in makers:
         lazy: Any = iter(make().batched(2, strict=True))
         assert len(next(lazy)) == len(next(lazy)) == 2
         with pytest.raises(ValueError, match=message):
@@ -172,14 +179,14 @@ def test_bad_sizes() -> None:
 def test_huge_sizes() -> None:
     for lazy in LazyMap(abs, [1, 2]), LazyMap(abs, {1, 2}), LazyMap(abs, iter([1, 2])):
         assert as_lists(lazy.batched(sys.maxsize)) == [[1, 2]]
-    view = LazyMap(identity, range(sys.maxsize))
+    view: Any = LazyMap(identity, range(sys.maxsize))
     assert len(view.batched(1)) == sys.maxsize
     assert len(view.batched(2)) == sys.maxsize // 2 + 1
     assert view.batched(2)[-1].to_list() == [sys.maxsize - 1]
     assert len(view.batched(sys.maxsize)) == 1
     assert len(view.batched(sys.maxsize - 1)[-1]) == 1
     assert list(view.batched(sys.maxsize - 1)[1]) == [sys.maxsize - 1]
-    beyond = LazyMap(identity, range(10**30)).batched(3)
+    beyond: Any = LazyMap(identity, range(10**30)).batched(3)
     assert beyond[5].to_list() == [15, 16, 17]
     with pytest.raises(OverflowError):
         len(beyond)

@@ -150,7 +150,7 @@ TestCachedIterator = CachedIterator.TestCase
 
 
 def test_endless_iterators() -> None:
-    cached = LazyMap(lambda x: x * x, itertools.count()).cached()
+    cached: Any = LazyMap(lambda x: x * x, itertools.count()).cached()
     assert cached[:10].to_list() == [x * x for x in range(10)]
     assert cached[7:2:-2].to_list() == [49, 25, 9]
     assert cached[3::-1].to_list() == [9, 4, 1, 0]

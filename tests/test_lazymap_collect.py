@@ -61,29 +61,31 @@ def test_conversions_are_those_of_array(values: list[Any], typecode: str) -> Non
 
 
 def test_typecodes() -> None:
-    view = LazyMap(identity, ["a", "b"])
+    view: Any = LazyMap(identity, ["a", "b"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of "u", in 3.13
         assert view.to_array("u") == array.array("u", ["a", "b"])
     if sys.version_info >= (3, 13):
         assert view.to_array("w") == array.array("w", ["a", "b"])
     assert view.map(ord).to_array(typecode="B").tolist() == [97, 98]
+    wrong: Any
     for wrong in "x", "", "dd", 3, None, b"d":
         with pytest.raises((TypeError, ValueError)) as of_array:
-            array.array(wrong, [])  # type: ignore[call-overload]
+            array.array(wrong, [])
         for lazy in view, LazyMap(identity, iter("ab")):
             with pytest.raises(type(of_array.value)) as caught:
-                lazy.to_array(wrong)  # type: ignore[call-overload]
+                lazy.to_array(wrong)
             assert str(caught.value) == str(of_array.value)
     with pytest.raises(TypeError):
-        view.to_array("d", 1)  # type: ignore[call-overload]
+        view.to_array("d", 1)
 
 
 def test_errors_of_functions_pass() -> None:
-    for lazy in LazyMap(len, [1]), LazyMap(len, iter([1])):
+    unsized: list[Any] = [1]
+    for lazy in LazyMap(len, unsized), LazyMap(len, iter(unsized)):
         with pytest.raises(TypeError, match="has no len"):
             lazy.to_list()
-    for lazy in LazyMap(len, [1]), LazyMap(len, iter([1])):
+    for lazy in LazyMap(len, unsized), LazyMap(len, iter(unsized)):
         with pytest.raises(TypeError, match="has no len"):
             lazy.to_array()
 

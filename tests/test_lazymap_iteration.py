@@ -89,7 +89,7 @@ def test_each_error_costs_its_own_item(
     assert read_all(iter(view.cached())) == want
     assert read_all(iter(view.map(identity).filter(lambda x: True))) == want
     assert read_all(iter(LazyMap(max, view, view))) == want
-    assert read_all(LazyMap(check, iter(values))) == want  # type: ignore[arg-type]
+    assert read_all(LazyMap(check, iter(values))) == want
     for i, value in enumerate(want):
         if value is Oops:
             with pytest.raises(Oops):
@@ -452,7 +452,7 @@ def test_function_that_drops_everything() -> None:
             hold.clear()
             return x
 
-    for make in (
+    makers: list[Callable[[], Any]] = [
         lambda: LazyMap(Drop(), [Value()]),
         lambda: LazyMap(Drop(), [Value()]).map(Drop()).filter(Drop()),
         lambda: LazyMap(Drop(), iter([Value()])),
@@ -460,7 +460,8 @@ def test_function_that_drops_everything() -> None:
         lambda: LazyMap(Drop(), [Value()])[:],
         lambda: LazyMap(Drop(), [Value()]).cached(),
         lambda: LazyMap(Drop(), iter([Value()])).cached(),
-    ):
+    ]
+    for make in makers:
         hold: dict[str, Any] = {"lazy": make()}
         hold["iterator"] = iter(hold["lazy"])
         assert isinstance(next(hold["iterator"]), Value)
@@ -515,7 +516,7 @@ def test_arguments_of_many_sources() -> None:
         assert lazy[1] == tuple(range(100, 100 + n))
         assert list(lazy.filter(lambda args: args[0])) == [lazy[1]]
         with pytest.raises(TypeError):
-            list(LazyMap(lambda: None, *sources))  # type: ignore[misc]
+            list(LazyMap(lambda: None, *sources))
 
 
 def test_calls_use_any_calling_convention() -> None:

@@ -39,11 +39,13 @@ class Named(LazyMap[Any]):
         self.name = name
 
     def __new__(cls, *args: Any, name: str = "") -> "Named":
-        return super().__new__(cls, *args)
+        named: Named = super().__new__(cls, *args)
+        return named
 
 
 class Slotted(LazyMapIterator[Any]):
     __slots__ = ("tag",)
+    tag: int
 
 
 def derived(lazy: Any, generates: bool = False) -> list[Any]:
