@@ -239,6 +239,21 @@ def test_a_sequence_serves_what_takes_sequences(name: str) -> None:
             assert [x, last] == [want[2], want[4]]
 
 
+def test_items_through_the_sequence_protocol_of_c() -> None:
+    get_item = ctypes.pythonapi.PySequence_GetItem
+    get_item.argtypes = [ctypes.py_object, ctypes.c_ssize_t]
+    get_item.restype = ctypes.py_object
+    for view in LazyMap(triple, [1, 2, 3]), LazyMap(triple, range(1, 4)):
+        assert [get_item(view, i) for i in range(-3, 3)] == [4, 7, 10] * 2
+        for outside in 3, -4, -7, -sys.maxsize, sys.maxsize:
+            with pytest.raises(IndexError):
+                get_item(view, outside)
+    with pytest.raises(TypeError, match=r"has no len\(\); use \.cached\(\)"):
+        get_item(LazyMap(triple, [1]).filter(None), -1)
+    with pytest.raises(TypeError, match=r"cannot be indexed; use \.cached\(\)"):
+        get_item(LazyMap(triple, [1]).filter(None), 0)
+
+
 def test_view_follows_a_list_that_changes() -> None:
     source = [1, 2, 3]
     view = LazyMap(triple, source)

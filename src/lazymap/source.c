@@ -143,15 +143,5 @@ mo_source_item(PyObject *source, Py_ssize_t index)
         mo_raise_index_error();
         return NULL;
     }
-    PySequenceMethods *methods = Py_TYPE(source)->tp_as_sequence;
-    if (methods != NULL && methods->sq_item != NULL) {
-        return methods->sq_item(source, index);
-    }
-    PyObject *key = PyLong_FromSsize_t(index);
-    if (key == NULL) {
-        return NULL;
-    }
-    PyObject *item = PyObject_GetItem(source, key);
-    Py_DECREF(key);
-    return item;
+    return PySequence_GetItem(source, index);
 }
