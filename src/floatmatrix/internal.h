@@ -155,7 +155,7 @@ PyObject *
 mo_view_iter(PyObject *op);
 
 int
-mo_iterator_setup(PyObject *module, mo_floatmatrix_state *room);
+mo_float_iterator_setup(PyObject *module, mo_floatmatrix_state *room);
 
 /* --- object.c: what else both types share ----------------------------- */
 

@@ -135,7 +135,7 @@ static PyType_Spec iterator_spec = {
 };
 
 int
-mo_iterator_setup(PyObject *module, mo_floatmatrix_state *room)
+mo_float_iterator_setup(PyObject *module, mo_floatmatrix_state *room)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &iterator_spec, NULL);
     room->IteratorType = (PyTypeObject *)type;
