@@ -14,7 +14,6 @@ from typing import Any
 
 from memopt.demo.scenarios import Scenario, Variant
 
-
 # What a run of the worker is for, by the mode it is given.
 PURPOSE = {"plain": "timing", "traced": "counting the bytes of"}
 
