@@ -45,6 +45,7 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
     """A folder with copies of `folders` and the settings, but no memopt."""
     target = Path(session.create_tmp()) / "elsewhere"
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     for folder in folders:
         shutil.copytree(
             ROOT / folder,
