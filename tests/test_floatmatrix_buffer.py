@@ -363,6 +363,28 @@ def test_released_memoryviews_are_refused() -> None:
         FloatMatrix(view)
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="__release_buffer__ came with 3.12"
+)
+def test_buffers_are_released_as_they_were_lent() -> None:
+    released: list[Any] = []
+
+    class Watched(array.array):  # type: ignore[type-arg]
+        def __release_buffer__(self, view: memoryview) -> None:
+            released.append((view.shape, view.strides, view.tolist()))
+
+    lent = ((3,), (8,), [1.0, 2.0, 3.0])
+    row = Watched("d", lent[2])
+    m = FloatMatrix.zeros(1, 3)
+    m[0] = row
+    m.append(row)
+    m.extend([row])
+    assert FloatMatrix([row, row]) == [lent[2]] * 2
+    assert FloatMatrix([row], dtype="f") == [lent[2]]
+    m.sum(axis=0, out=row)
+    assert released == [lent] * 6 + [((3,), (8,), [3.0, 6.0, 9.0])]
+
+
 def test_suboffsets_are_refused() -> None:
     testbuffer = pytest.importorskip("_testbuffer", reason="makes such buffers")
     pil = testbuffer.ndarray(
