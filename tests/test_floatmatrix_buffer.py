@@ -4,6 +4,7 @@ import array
 import ctypes
 import gc
 import itertools
+import mmap
 import struct
 import sys
 from typing import Any
@@ -356,11 +357,15 @@ def test_empty_buffers() -> None:
         assert m.T.shape == shape[::-1]
 
 
-def test_released_memoryviews_are_refused() -> None:
+def test_refusals_of_exporters_pass_unchanged() -> None:
     view = memoryview(bytes(8)).cast("d", (1, 1))
     view.release()
-    with pytest.raises((ValueError, TypeError)):
-        FloatMatrix(view)
+    closed = mmap.mmap(-1, 8)
+    closed.close()
+    for obj, reason in ((view, "released memoryview"), (closed, "mmap closed")):
+        for use in (FloatMatrix, lambda obj: FloatMatrix([obj]), FloatMatrix().append):
+            with pytest.raises(ValueError, match=reason):
+                use(obj)
 
 
 @pytest.mark.skipif(

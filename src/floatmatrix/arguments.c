@@ -26,14 +26,9 @@ dtype_name(PyObject *dtype)
         return Py_NewRef(dtype);
     }
     const char *attribute = PyType_Check(dtype) ? "__name__" : "str";
-    PyObject *name = PyObject_GetAttrString(dtype, attribute);
-    if (name == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            PyErr_Clear();
-        }
-        return NULL;
-    }
-    if (!PyUnicode_Check(name)) {
+    PyObject *name;
+    if (PyObject_GetOptionalAttrString(dtype, attribute, &name) > 0 &&
+        !PyUnicode_Check(name)) {
         Py_CLEAR(name);
     }
     return name;

@@ -65,17 +65,6 @@ parse_buffer(mo_foreign *foreign)
     return mo_foreign_set_layout(foreign, ndim, shape, buffer->strides);
 }
 
-/* New reference; NULL with no exception if there is no such attribute. */
-static PyObject *
-optional_attribute(PyObject *obj, const char *name)
-{
-    PyObject *value = PyObject_GetAttrString(obj, name);
-    if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-    }
-    return value;
-}
-
 /* NumPy has dtypes, such as datetime64, that it cannot put in a buffer, and
  * says so by a ValueError; to its caller here that is a wrong type. */
 static void
@@ -84,18 +73,16 @@ explain_refusal(PyObject *obj)
     if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
         return;
     }
-    PyErr_Clear();
-    PyObject *dtype = optional_attribute(obj, "dtype");
-    if (dtype != NULL) {
-        PyErr_Format(PyExc_TypeError,
-                     "cannot read items of dtype %S as real numbers", dtype);
-        Py_DECREF(dtype);
+    PyObject *refusal = PyErr_GetRaisedException();
+    PyObject *dtype = PyObject_GetAttrString(obj, "dtype");
+    if (dtype == NULL) { /* not NumPy's, such as a released memoryview's */
+        PyErr_SetRaisedException(refusal);
+        return;
     }
-    else if (!PyErr_Occurred()) {
-        PyErr_Format(PyExc_TypeError,
-                     "cannot read the items of this %.200s as real numbers",
-                     Py_TYPE(obj)->tp_name);
-    }
+    Py_DECREF(refusal);
+    PyErr_Format(PyExc_TypeError,
+                 "cannot read items of dtype %S as real numbers", dtype);
+    Py_DECREF(dtype);
 }
 
 int
@@ -254,9 +241,11 @@ mo_foreign_from_interface(mo_foreign *foreign, PyObject *obj)
     if (PyType_Check(obj)) {
         return 0; /* a class has the attribute for its instances */
     }
-    PyObject *interface = optional_attribute(obj, "__array_interface__");
-    if (interface == NULL) {
-        return PyErr_Occurred() ? -1 : 0;
+    PyObject *interface;
+    int found =
+        PyObject_GetOptionalAttrString(obj, "__array_interface__", &interface);
+    if (found <= 0) {
+        return found;
     }
     if (!PyDict_Check(interface)) {
         Py_DECREF(interface);
