@@ -1,5 +1,6 @@
 /* buffers.c - the memory of an object with a buffer (PEP 3118) or, failing
  * that, NumPy's __array_interface__, as a mo_foreign; see foreign.h. */
+#include "exactsum/exactsum.h"
 #include "floatmatrix/foreign.h"
 
 /* --- the buffer protocol ---------------------------------------------- */
@@ -90,6 +91,13 @@ mo_foreign_from_buffer(mo_foreign *foreign, PyObject *obj)
 {
     if (!PyObject_CheckBuffer(obj)) {
         return 0;
+    }
+    if (mo_buffer_misleads(Py_TYPE(obj))) {
+        PyErr_Format(PyExc_TypeError,
+                     "cannot read %.200s, whose buffer is not what it means; "
+                     "pass plain numbers (of a masked array, filled())",
+                     Py_TYPE(obj)->tp_name);
+        return -1;
     }
     if (PyObject_GetBuffer(obj, &foreign->buffer, PyBUF_RECORDS_RO) < 0) {
         foreign->buffer.obj = NULL;
