@@ -355,6 +355,18 @@ def test_empty_buffers() -> None:
         assert m.copy().shape == shape
         assert memoryview(m).shape == shape
         assert m.T.shape == shape[::-1]
+        assert memoryview(m[:, 0] if shape[1] else m[0]).contiguous
+
+
+@pytest.mark.parametrize("shape", [(2**40, 0), (0, 2**40)])
+def test_strides_of_empty_buffers_mean_nothing(shape: Any) -> None:
+    entries = {"typestr": NATIVE + "f8", "data": (0, False)}
+    m = FloatMatrix(Interface(shape=shape, strides=(2**60, 2**60), **entries))
+    last = m[-1] if shape[0] else m[:, -1]
+    assert last == []
+    assert memoryview(last).contiguous
+    assert m[::2, ::2].shape == (shape[0] // 2, shape[1] // 2)
+    assert m.copy() == m
 
 
 def test_refusals_of_exporters_pass_unchanged() -> None:

@@ -294,6 +294,10 @@ def test_rows_without_columns_take_neither_memory_nor_time(shape: Any) -> None:
     assert m.sum(axis=0 if rows else 1) == []
     with pytest.raises(MemoryError):
         m.sum(axis=1 if rows else 0)
+    one = m[2**61] if rows else m[:, 2**61]
+    assert one == []
+    assert m[2**61 :, 2**61 :].shape == (rows and 2**61, columns and 2**61)
+    assert m[:: -(2**61), :: -(2**61)].shape == (rows and 2, columns and 2)
 
 
 def test_growth_beyond_memory_leaves_the_matrix_as_it_was() -> None:
