@@ -506,6 +506,21 @@ def test_bad_interfaces(entries: Any, error: Any, message: str | None) -> None:
         FloatMatrix(Interface(**{"data": bytes(8), **entries}))
 
 
+def test_interface_is_not_read_on_after_an_error() -> None:
+    asked = []
+
+    class Flag:
+        def __bool__(self) -> bool:
+            asked.append(self)
+            return False
+
+    for address, error in (("1", TypeError), (2**70, OverflowError)):
+        entries = {"shape": (1, 1), "typestr": "<f8", "data": (address, Flag())}
+        with pytest.raises(error):
+            FloatMatrix(Interface(**entries))
+    assert not asked
+
+
 def test_interface_that_is_no_dict_or_raises() -> None:
     class Bad:
         def __init__(self, value: Any) -> None:

@@ -192,8 +192,11 @@ parse_address(mo_foreign *foreign, PyObject *data)
         return raise_bad_interface("data must be (address, read-only)");
     }
     void *address = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data, 0));
+    if (address == NULL && PyErr_Occurred()) {
+        return -1;
+    }
     int readonly = PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
-    if (PyErr_Occurred()) {
+    if (readonly < 0) {
         return -1;
     }
     if (address == NULL && foreign->shape[0] > 0 && foreign->shape[1] > 0) {
