@@ -368,6 +368,13 @@ def test_shapes_by_index_and_keyword() -> None:
     assert FloatMatrix.zeros(0, 10**12).shape == (0, 10**12)
 
 
+@pytest.mark.parametrize("bad", ["1", None, 1j, [1]])
+def test_full_of_what_is_no_number(bad: Any) -> None:
+    kind = type(bad).__name__
+    with pytest.raises(TypeError, match=rf"^value must be a real number, not {kind}$"):
+        FloatMatrix.full(1, 1, bad)
+
+
 MAKERS: list[Callable[[Any, Any], FloatMatrix]] = [
     FloatMatrix.zeros,
     FloatMatrix.random,
@@ -387,9 +394,10 @@ def test_bad_shapes(make: Callable[[Any, Any], FloatMatrix]) -> None:
     ):
         make(-(10**30), 0)
     for bad in (1.0, "1", None, [1]):
-        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        kind = f"must be an integer, not {type(bad).__name__}$"
+        with pytest.raises(TypeError, match=f"^rows {kind}"):
             make(bad, 1)
-        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        with pytest.raises(TypeError, match=f"^columns {kind}"):
             make(1, bad)
 
 

@@ -38,14 +38,6 @@ store_floats(char *out, char typecode, PyObject *const *items, Py_ssize_t n)
     return i;
 }
 
-static bool
-is_number(PyObject *item)
-{
-    const PyNumberMethods *number = Py_TYPE(item)->tp_as_number;
-    return number != NULL &&
-           (number->nb_float != NULL || number->nb_index != NULL);
-}
-
 /* As float() of a number reads it; a TypeError says where the item is. */
 static int
 read_number(double *x, PyObject *item, Py_ssize_t row, Py_ssize_t index)
@@ -55,7 +47,7 @@ read_number(double *x, PyObject *item, Py_ssize_t row, Py_ssize_t index)
     if (*x != -1.0 || !PyErr_Occurred()) {
         return 0;
     }
-    if (is_number(item)) {
+    if (mo_is_number(item)) {
         return -1; /* its own exception */
     }
     const char *name = Py_TYPE(item)->tp_name;
