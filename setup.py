@@ -61,7 +61,23 @@ SOURCES = [
     "src/internpool/s3fifo.c",
     "src/internpool/table.c",
     "src/internpool/utf8.c",
+    "src/lazymap/cache.c",
+    "src/lazymap/chain.c",
+    "src/lazymap/collect.c",
+    "src/lazymap/cursor.c",
+    "src/lazymap/iterator.c",
     "src/lazymap/lazymap.c",
+    "src/lazymap/oneshot.c",
+    "src/lazymap/pages.c",
+    "src/lazymap/pickle.c",
+    "src/lazymap/repr.c",
+    "src/lazymap/room.c",
+    "src/lazymap/search.c",
+    "src/lazymap/slices.c",
+    "src/lazymap/source.c",
+    "src/lazymap/tuples.c",
+    "src/lazymap/view.c",
+    "src/lazymap/window.c",
 ]
 
 GNU_WARNINGS = [

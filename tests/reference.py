@@ -1,11 +1,12 @@
 """What memopt must agree with, in plain Python: slow, obvious, independent."""
 
 import itertools
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from fractions import Fraction
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+T = TypeVar("T")
 
 
 def exact_sum(values: Iterable[float]) -> float:
@@ -113,3 +114,8 @@ class S3Fifo(Generic[Key]):
         self.ghost.clear()
         while len(self.visits) > capacity:
             self.evict()
+
+
+def batches_of(values: Sequence[T], n: int) -> list[list[T]]:
+    """The values in lists of n, the last of which may be shorter."""
+    return [list(values[i : i + n]) for i in range(0, len(values), n)]

@@ -61,6 +61,33 @@ import pickle
 info = memopt.InternPool(20, max_bytes=3000).cache_info()
 repr(info), info.hits, info[:4], pickle.dumps(info)
 """,
+    "LazyMap": """
+lazy = memopt.LazyMap(lambda x: x + 1, [1, 2, 3])
+both = memopt.LazyMap(lambda x, y: x + y, lazy, range(3), strict=True)
+for view in lazy, both, lazy.map(str)[::-2], lazy.filter(None), lazy.batched(2):
+    list(view), repr(view), view.to_list(), 5 in view, bool(view)
+lazy[0], lazy[-1], lazy.index(3), lazy.count(3), lazy.to_array("i"), len(both)
+""",
+    "LazyMapIterator": """
+lazy = memopt.LazyMap(abs, iter([1, 2, 3]))
+next(lazy.map(str)), repr(lazy), next(lazy), list(lazy.filter(None))
+""",
+    "_LazyMapCache": """
+for source in [1, 2, 3], iter([1, 2, 3]), {1, 2, 3}:
+    cached = memopt.LazyMap(abs, source).cached()
+    cached[1], repr(cached), list(cached), len(cached), cached[::-1].to_list()
+""",
+    "_LazyMapSlices": """
+for batch in memopt.LazyMap(abs, [1, 2, 3]).batched(2):
+    list(batch)
+""",
+    "_LazyMapTuples": """
+for batch in memopt.LazyMap(abs, {1, 2, 3}).batched(2):
+    list(batch)
+""",
+    "_LazyMapTupleIterator": """
+next(memopt.LazyMap(abs, iter([1, 2, 3])).batched(2))
+""",
 }
 
 EXPORTED = {name for name, value in vars(_memopt).items() if isinstance(value, type)}

@@ -351,7 +351,7 @@ mo_floatmatrix_setup(PyObject *module, mo_state *state)
 {
     mo_floatmatrix_state *room = &state->floatmatrix;
     if (mo_storage_setup(module, room) < 0 ||
-        mo_iterator_setup(module, room) < 0 ||
+        mo_float_iterator_setup(module, room) < 0 ||
         mo_vector_setup(module, room) < 0 ||
         mo_matrix_setup(module, room) < 0 ||
         PyModule_AddFunctions(module, module_functions) < 0) {

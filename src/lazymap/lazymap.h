@@ -1,8 +1,11 @@
 /* lazymap.h - the door of the room that maps lazily.
  *
  * LazyMap applies functions to the items of its sources when they are asked
- * for and stores no result.  Objects own their functions and sources; state
- * is per iterator, and under the GIL. */
+ * for and stores no result.  A LazyMap is sources (source.h, cursor.h), a
+ * chain of functions and predicates to run on their items (chain.h), and,
+ * for a slice, a window on the indices (window.h).  Objects own their
+ * functions and sources; what moves is in iterators and caches.  Under the
+ * GIL; any callback may re-enter any object. */
 #ifndef MO_LAZYMAP_H
 #define MO_LAZYMAP_H
 
@@ -10,9 +13,35 @@
 
 typedef struct mo_state mo_state;
 
+/* Attribute names that the room looks up.  They are interned once, because
+ * CPython's attribute cache keeps each new string that it is asked for. */
+typedef enum {
+    MO_NAME_APPEND,
+    MO_NAME_GETSTATE,
+    MO_NAME_REDUCE_EX,
+    MO_NAME_SETSTATE,
+    MO_NAME_START,
+    MO_NAME_STEP,
+    MO_NAME_STOP,
+    MO_NAMES, /* how many */
+} mo_lazymap_name;
+
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
-    PyTypeObject *types_go_here;
+    PyTypeObject *lazymap_type;        /* LazyMap: the re-iterable kinds */
+    PyTypeObject *oneshot_type;        /* LazyMapIterator, its subtype */
+    PyTypeObject *iterator_type;       /* what iter() of a LazyMap returns */
+    PyTypeObject *chain_type;          /* mo_chain, never seen by callers */
+    PyTypeObject *cache_type;          /* the source that .cached() makes */
+    PyTypeObject *slices_type;         /* .batched() over Sequences */
+    PyTypeObject *tuples_type;         /* .batched() over the rest */
+    PyTypeObject *tuple_iterator_type; /* what iter() of those returns */
+    PyObject *identity;                /* the chain of no stages */
+    PyObject *sequence_abc;            /* collections.abc.Sequence */
+    PyObject *restore;                 /* _restore_lazymap, for pickles */
+    PyObject *restore_iterator;        /* _restore_lazymap_iterator */
+    PyObject *array_type;              /* array.array; NULL before its use */
+    PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
