@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_has_a_signature(name: str) -> None:
 def test_examples_in_the_docstring_run(name: str) -> None:
     text = inspect.getdoc(DOCUMENTED[name]) or ""
     examples = doctest.DocTestParser().get_doctest(
-        text, {"memopt": memopt}, name, None, None
+        text, {"memopt": memopt, "sys": sys}, name, None, None
     )
     output: list[str] = []
     results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(

@@ -210,7 +210,7 @@ class TestThreads:
         pool._debug_validate()
 
     def test_counts_add_up_under_eviction(self) -> None:
-        pool = InternPool(50, max_bytes=4_000)
+        pool = InternPool(50, max_bytes=4_000, adaptive=False)
         rounds = 20
 
         def worker() -> None:

@@ -237,7 +237,7 @@ def test_more_frequent_strings_are_kept_the_rather() -> None:
 
 
 def test_byte_bound_evicts_as_many_as_a_large_string_needs() -> None:
-    pool = InternPool(max_bytes=100_000)
+    pool = InternPool(max_bytes=100_000, adaptive=False)
     replay(pool, (f"small {i:04}" for i in range(5_000)))
     full = len(pool)
     large = "x" * 1000
@@ -250,7 +250,7 @@ def test_byte_bound_evicts_as_many_as_a_large_string_needs() -> None:
 
 
 def test_many_evictions_in_one_call() -> None:
-    pool = InternPool(max_bytes=500_000, max_length=None)
+    pool = InternPool(max_bytes=500_000, max_length=None, adaptive=False)
     replay(pool, (f"small {i:05}" for i in range(20_000)))
     full = len(pool)
     large = "x" * 45_000

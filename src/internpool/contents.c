@@ -1,4 +1,7 @@
-/* contents.c - InternPool's methods that see, or drop, all residents. */
+/* contents.c - InternPool's methods that see, bound or drop all residents.
+ *
+ * Arguments are converted before the lock is taken, since that may run Python
+ * code, and before anything changes. */
 #include "internpool/internal.h"
 
 Py_ssize_t
@@ -91,6 +94,101 @@ mo_internpool_cache_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
     MO_END_CRITICAL_SECTION();
     mo_table_free(&taken);
     Py_RETURN_NONE;
+}
+
+/* --- bounds -------------------------------------------------------------- */
+
+const char mo_internpool_resize_doc[] = PyDoc_STR(
+    "resize($self, max_entries=..., max_bytes=...)\n--\n\n"
+    "Change the bounds given; those left out (or ...) stay.\n\n"
+    "Evicts what exceeds the new bounds, counted as evictions, and gives spare\n"
+    "memory back; a larger bound keeps everything.  max_bytes=None lifts that\n"
+    "bound.  Raises as the constructor does, and ValueError if what is pinned\n"
+    "exceeds a new bound, before anything changes.  O(entries).\n\n"
+    ">>> pool = memopt.InternPool(1000)\n"
+    ">>> for i in range(100):\n"
+    "...     _ = pool.intern(f'item {i}')\n"
+    ">>> pool.resize(max_entries=10)\n"
+    ">>> len(pool), pool.max_entries\n"
+    "(10, 10)");
+
+PyObject *
+mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"max_entries", "max_bytes", NULL};
+    mo_pool *pool = mo_pool_of(op);
+    PyObject *entries = Py_Ellipsis, *bytes = Py_Ellipsis;
+    uint32_t max_entries = 0;
+    size_t max_bytes = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:resize", names,
+                                     &entries, &bytes)) {
+        return NULL;
+    }
+    if (entries != Py_Ellipsis &&
+        mo_convert_max_entries(entries, &max_entries) < 0) {
+        return NULL;
+    }
+    if (bytes != Py_Ellipsis &&
+        mo_convert_limit(bytes, "max_bytes", 1, &max_bytes) < 0) {
+        return NULL;
+    }
+    int status;
+    mo_victims victims;
+    victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    status = mo_pool_resize_lock_held(
+        pool, entries == Py_Ellipsis ? pool->max_entries : max_entries,
+        bytes == Py_Ellipsis ? pool->max_bytes : max_bytes, &victims);
+    MO_END_CRITICAL_SECTION();
+    mo_victims_release(&victims);
+    if (status < 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "pinned strings exceed the new bounds: unpin some");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char mo_internpool_trim_doc[] = PyDoc_STR(
+    "trim($self, *, unused_only=False, max_bytes=None)\n--\n\n"
+    "Remove residents now, and give spare memory back; how many were removed.\n\n"
+    "With unused_only=True, those that nobody else holds.  With max_bytes, in\n"
+    "the order of eviction until at most so many bytes of strings are left.\n"
+    "With both, unused ones until so many are left; with neither, none.  Pinned\n"
+    "strings stay.  Nothing is counted, and the bounds remain as they are.\n\n"
+    "For programs that are told when memory runs low.  Raises TypeError,\n"
+    "ValueError or OverflowError if max_bytes is not None or an int of 0 or\n"
+    "more.  O(entries).\n\n"
+    ">>> pool = memopt.InternPool()\n"
+    ">>> held = [pool.intern(f'item {i}') for i in range(100)]\n"
+    ">>> del held[10:]\n"
+    ">>> pool.trim(unused_only=True), len(pool)\n"
+    "(90, 10)");
+
+PyObject *
+mo_internpool_trim(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"unused_only", "max_bytes", NULL};
+    PyObject *bytes = Py_None;
+    int unused_only = 0;
+    size_t max_bytes;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pO:trim", names,
+                                     &unused_only, &bytes) ||
+        mo_convert_limit(bytes, "max_bytes", 0, &max_bytes) < 0) {
+        return NULL;
+    }
+    if (unused_only && bytes == Py_None) {
+        max_bytes = 0;
+    }
+    uint32_t removed;
+    mo_victims victims;
+    victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    removed = mo_pool_trim_lock_held(mo_pool_of(op), unused_only != 0,
+                                     max_bytes, &victims);
+    MO_END_CRITICAL_SECTION();
+    mo_victims_release(&victims);
+    return PyLong_FromSize_t(removed);
 }
 
 /* --- with InternPool() as pool: ------------------------------------------ */

@@ -67,40 +67,6 @@ const char mo_internpool_intern_utf8_doc[] = PyDoc_STR(
     "As sqlite3's text_factory it makes one object of equal texts:\n"
     "connection.text_factory = pool.intern_utf8.");
 
-/* An index of a slice, clipped to Py_ssize_t; None and NULL leave it. */
-static int
-convert_slice_index(PyObject *value, Py_ssize_t *index)
-{
-    if (value == NULL || value == Py_None) {
-        return 0;
-    }
-    if (!PyIndex_Check(value)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "start and stop must be integers or None or have an "
-                        "__index__ method");
-        return -1;
-    }
-    *index = PyNumber_AsSsize_t(value, NULL);
-    return *index == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-int
-mo_convert_errors(const char *function, PyObject *value, const char **errors)
-{
-    *errors = NULL;
-    if (value == NULL) {
-        return 0;
-    }
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s() argument 'errors' must be str, not %.200s",
-                     function, Py_TYPE(value)->tp_name);
-        return -1;
-    }
-    *errors = PyUnicode_AsUTF8(value);
-    return *errors == NULL ? -1 : 0;
-}
-
 static PyObject *
 intern_slice(PyObject *op, const char *bytes, Py_ssize_t n, Py_ssize_t start,
              Py_ssize_t stop, const char *errors)
@@ -120,8 +86,8 @@ mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
     const char *errors;
     if (mo_parse_fastcall("intern_utf8", names, 4, 1, args, nargs, kwnames,
                           values) < 0 ||
-        convert_slice_index(values[1], &start) < 0 ||
-        convert_slice_index(values[2], &stop) < 0 ||
+        mo_convert_slice_index(values[1], &start) < 0 ||
+        mo_convert_slice_index(values[2], &stop) < 0 ||
         mo_convert_errors("intern_utf8", values[3], &errors) < 0) {
         return NULL;
     }

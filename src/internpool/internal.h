@@ -35,6 +35,35 @@ mo_parse_fastcall(const char *function, const char *const *names, int count,
                   int required, PyObject *const *args, Py_ssize_t nargs,
                   PyObject *kwnames, PyObject **values);
 
+/* An index of a slice, clipped to Py_ssize_t; None and NULL leave it. */
+int
+mo_convert_slice_index(PyObject *value, Py_ssize_t *index);
+
+/* The name of an error handler, borrowed from the str; NULL leaves the default,
+ * NULL. */
+int
+mo_convert_errors(const char *function, PyObject *value, const char **errors);
+
+int
+mo_convert_max_entries(PyObject *value, uint32_t *max_entries);
+
+/* An int of `least` or more, or None: MO_NO_LIMIT. */
+int
+mo_convert_limit(PyObject *value, const char *name, long long least,
+                 size_t *limit);
+
+/* A limit as Python sees it: an int or None. */
+PyObject *
+mo_limit_as_object(size_t limit);
+
+const char *
+mo_policy_name(mo_policy policy);
+
+/* Reads the arguments of the constructor. */
+int
+mo_parse_pool_options(PyObject *args, PyObject *kwargs,
+                      mo_pool_options *options);
+
 /* --- lookup.c: one string at a time ---------------------------------- */
 
 /* A new reference to the one string to use instead of an exact, ready one. */
@@ -69,30 +98,6 @@ extern const char mo_internpool_discard_doc[];
 extern const char mo_internpool_pin_doc[];
 extern const char mo_internpool_unpin_doc[];
 
-/* --- bounds.c: how much a pool may hold -------------------------------- */
-
-/* Reads the arguments of the constructor. */
-int
-mo_parse_pool_options(PyObject *args, PyObject *kwargs,
-                      mo_pool_options *options);
-
-/* A bound as Python sees it: an int or None. */
-PyObject *
-mo_limit_as_object(size_t limit);
-
-const char *
-mo_policy_name(mo_policy policy);
-
-PyObject *
-mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs);
-
-PyObject *
-mo_internpool_trim(PyObject *op, PyObject *args, PyObject *kwargs);
-
-extern const char mo_internpool_resize_doc[];
-extern const char mo_internpool_trim_doc[];
-extern PyGetSetDef mo_internpool_getset[];
-
 /* --- contents.c: all residents ------------------------------------------ */
 
 Py_ssize_t
@@ -113,6 +118,12 @@ PyObject *
 mo_internpool_cache_clear(PyObject *op, PyObject *unused);
 
 PyObject *
+mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs);
+
+PyObject *
+mo_internpool_trim(PyObject *op, PyObject *args, PyObject *kwargs);
+
+PyObject *
 mo_internpool_enter(PyObject *op, PyObject *unused);
 
 PyObject *
@@ -120,10 +131,14 @@ mo_internpool_exit(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
 
 extern const char mo_internpool_clear_doc[];
 extern const char mo_internpool_cache_clear_doc[];
+extern const char mo_internpool_resize_doc[];
+extern const char mo_internpool_trim_doc[];
 extern const char mo_internpool_enter_doc[];
 extern const char mo_internpool_exit_doc[];
 
-/* --- counts.c: figures --------------------------------------------------- */
+/* --- inspect.c: options, figures, and what tests look at ----------------- */
+
+extern PyGetSetDef mo_internpool_getset[];
 
 PyObject *
 mo_internpool_cache_info(PyObject *op, PyObject *unused);
@@ -143,6 +158,19 @@ mo_pool_info_setup(PyObject *module, mo_internpool_state *room);
 extern const char mo_internpool_cache_info_doc[];
 extern const char mo_internpool_live_saved_doc[];
 extern const char mo_internpool_sizeof_doc[];
+
+PyObject *
+mo_internpool_debug_validate(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_debug_probes(PyObject *op, PyObject *unused);
+
+PyObject *
+mo_internpool_debug_hash_bits(PyObject *op, PyObject *bits);
+
+extern const char mo_internpool_debug_validate_doc[];
+extern const char mo_internpool_debug_probes_doc[];
+extern const char mo_internpool_debug_hash_bits_doc[];
 
 /* --- pickle.c: pickling and copying -------------------------------------- */
 
@@ -184,30 +212,10 @@ mo_intern_text(PyObject *op, const mo_text *text);
 PyObject *
 mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors);
 
-/* The name of an error handler, borrowed from the str; NULL leaves the default,
- * NULL. */
-int
-mo_convert_errors(const char *function, PyObject *value, const char **errors);
-
 PyObject *
 mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
                           Py_ssize_t nargs, PyObject *kwnames);
 
 extern const char mo_internpool_intern_utf8_doc[];
-
-/* --- debug.c: for tests ----------------------------------------------------- */
-
-PyObject *
-mo_internpool_debug_validate(PyObject *op, PyObject *unused);
-
-PyObject *
-mo_internpool_debug_probes(PyObject *op, PyObject *unused);
-
-PyObject *
-mo_internpool_debug_hash_bits(PyObject *op, PyObject *bits);
-
-extern const char mo_internpool_debug_validate_doc[];
-extern const char mo_internpool_debug_probes_doc[];
-extern const char mo_internpool_debug_hash_bits_doc[];
 
 #endif

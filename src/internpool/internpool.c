@@ -8,24 +8,31 @@
 #include "state.h"
 
 PyDoc_STRVAR(internpool_doc,
-"InternPool(max_entries=16384, *, max_bytes=None, max_length=1024)\n--\n\n"
+"InternPool(max_entries=16384, *, max_bytes=None, max_length=1024, "
+"policy='s3fifo', adaptive=True)\n--\n\n"
 "Keeps one object of equal strings, as sys.intern does, within bounds.\n\n"
 "pool.intern(s), or pool(s), returns the resident string equal to s, or\n"
 "makes s resident.  At most max_entries strings, 1 to 2**30 - 1, are\n"
 "resident, and at most max_bytes bytes of them (None: any number), counted\n"
-"as sys.getsizeof does; when a bound is reached, strings that were not asked\n"
-"for again leave (S3-FIFO).  Strings of more than max_length characters\n"
-"(None: any number), or larger than a tenth of max_bytes, stay outside.\n"
-"Memory is taken as strings come: besides them, up to 43 bytes for each.\n\n"
+"as sys.getsizeof does; when a bound is reached, others leave.  Strings of\n"
+"more than max_length characters (None: any number), or larger than a tenth\n"
+"of max_bytes, stay outside.  Memory is taken as strings come: besides them,\n"
+"up to 43 bytes for each.\n\n"
+"policy='s3fifo' lets strings leave that were not asked for again soon, so\n"
+"that many which come once do no harm; 'lru' the one not asked for longest.\n"
+"With adaptive, a full pool keeps new strings out while fewer than one call\n"
+"in 20 asks for one seen lately; a string that comes twice still gets in.\n\n"
 "While a string is resident, intern() returns that object for every equal\n"
 "str; after it was evicted, another may take its place.  So comparing with\n"
 "`is` saves time when it succeeds and proves nothing when it fails: never\n"
 "rely on it for correctness.\n\n"
 "`in`, len() and iteration (over a snapshot, in no particular order) see the\n"
-"resident strings.  Pickling and copying take the bounds, not the contents.\n"
+"resident strings.  Pickling and copying take the options, and the contents\n"
+"if pickle_contents is set.  At the end of a with block the pool is cleared.\n"
 "Pools are equal only to themselves.  Any number of threads may use one.\n\n"
 "Raises TypeError if a bound is no int (or None where that is allowed),\n"
-"ValueError if it is less than 1, OverflowError if it is too large.\n\n"
+"ValueError if it is less than 1 or the policy unknown, OverflowError if a\n"
+"bound is too large.\n\n"
 ">>> pool = memopt.InternPool(max_entries=1000)\n"
 ">>> pool.intern('status=' + 'ok') is pool.intern('status=' + 'ok')\n"
 "True\n"
@@ -115,6 +122,9 @@ static PyMethodDef internpool_methods[] = {
 static PyMemberDef internpool_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET,
      offsetof(InternPoolObject, vectorcall), READONLY, NULL},
+    {"pickle_contents", T_BOOL, offsetof(InternPoolObject, pickle_contents), 0,
+     PyDoc_STR("Whether pickles and copies carry the residents; False at "
+               "first.")},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(InternPoolObject, weakrefs),
      READONLY, NULL},
     {NULL},

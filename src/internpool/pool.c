@@ -64,9 +64,7 @@ static void
 evict(mo_pool *pool, mo_victims *victims)
 {
     mo_entry *entries = pool->table.entries;
-    uint32_t index = pool->policy == MO_LRU
-                         ? mo_lru_evict(&pool->queues, entries)
-                         : mo_s3fifo_evict(&pool->queues, entries);
+    uint32_t index = mo_policy_evict(pool->policy, &pool->queues, entries);
     uint64_t hash = mo_hash_str(pool->key, entries[index].string);
     if (entries[index].queue == MO_PROBATION) {
         mo_ghost_remember(&pool->ghost, hash);
@@ -152,13 +150,8 @@ static uint32_t
 insert(mo_pool *pool, PyObject *string, uint64_t hash, bool recalled)
 {
     uint32_t index = mo_table_insert(&pool->table, string, hash);
-    mo_entry *entries = pool->table.entries;
-    if (pool->policy == MO_LRU) {
-        mo_lru_admit(&pool->queues, entries, index);
-    }
-    else {
-        mo_s3fifo_admit(&pool->queues, entries, index, recalled);
-    }
+    mo_policy_admit(pool->policy, &pool->queues, pool->table.entries, index,
+                    recalled);
     pool->bytes += mo_str_size(string);
     return index;
 }

@@ -10,10 +10,8 @@
 #ifndef MO_INTERNPOOL_POOL_H
 #define MO_INTERNPOOL_POOL_H
 
-#include "internpool/gate.h"
-#include "internpool/ghost.h"
-#include "internpool/lru.h"
-#include "internpool/s3fifo.h"
+#include "internpool/admission.h"
+#include "internpool/policy.h"
 #include "internpool/table.h"
 
 #define MO_NO_LIMIT SIZE_MAX
@@ -21,12 +19,6 @@
 /* A string that would take more than one in so many of max_bytes is not worth
  * what it would drive out. */
 #define MO_LARGEST_SHARE 10
-
-/* How residents are chosen to leave. */
-typedef enum {
-    MO_S3FIFO,
-    MO_LRU,
-} mo_policy;
 
 /* What a new pool is told; see the members of mo_pool. */
 typedef struct {
@@ -128,12 +120,7 @@ static inline PyObject *
 mo_pool_visit_lock_held(mo_pool *pool, uint32_t index)
 {
     mo_entry *entries = pool->table.entries;
-    if (MO_UNLIKELY(pool->policy == MO_LRU)) {
-        mo_lru_visit(&pool->queues, entries, index);
-    }
-    else {
-        mo_s3fifo_visit(&entries[index]);
-    }
+    mo_policy_visit(pool->policy, &pool->queues, entries, index);
     pool->hits++;
     return Py_NewRef(entries[index].string);
 }

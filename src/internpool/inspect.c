@@ -1,7 +1,59 @@
-/* counts.c - figures of an InternPool: cache_info(), what it saves and takes.
- */
+/* inspect.c - what an InternPool tells of itself: its options, its figures,
+ * and, to tests, the state of its table. */
 #include "internpool/internal.h"
 #include "state.h"
+
+/* --- options ------------------------------------------------------------- */
+
+static PyObject *
+get_max_entries(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(mo_pool_of(op)->max_entries);
+}
+
+static PyObject *
+get_max_bytes(PyObject *op, void *Py_UNUSED(closure))
+{
+    return mo_limit_as_object(mo_pool_of(op)->max_bytes);
+}
+
+static PyObject *
+get_max_length(PyObject *op, void *Py_UNUSED(closure))
+{
+    return mo_limit_as_object(mo_pool_of(op)->max_length);
+}
+
+static PyObject *
+get_policy(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(mo_policy_name(mo_pool_of(op)->policy));
+}
+
+static PyObject *
+get_adaptive(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(mo_pool_of(op)->gate.adaptive);
+}
+
+PyGetSetDef mo_internpool_getset[] = {
+    {"max_entries", get_max_entries, NULL,
+     PyDoc_STR("The most strings that may be resident, at least 1."), NULL},
+    {"max_bytes", get_max_bytes, NULL,
+     PyDoc_STR("The most bytes that residents may take together, or None."),
+     NULL},
+    {"max_length", get_max_length, NULL,
+     PyDoc_STR("The most characters that a resident may have, or None."),
+     NULL},
+    {"policy", get_policy, NULL,
+     PyDoc_STR("How residents are chosen to leave: 's3fifo' or 'lru'."), NULL},
+    {"adaptive", get_adaptive, NULL,
+     PyDoc_STR("Whether a full pool keeps new strings out while hardly any "
+               "comes twice."),
+     NULL},
+    {NULL},
+};
+
+/* --- figures ------------------------------------------------------------- */
 
 PyDoc_STRVAR(info_doc,
 "What InternPool.cache_info() returns; begins as functools.lru_cache's.");
@@ -147,4 +199,60 @@ mo_pool_info_setup(PyObject *module, mo_internpool_state *room)
         return -1;
     }
     return PyModule_AddType(module, room->InternPoolInfoType);
+}
+
+/* --- for tests ----------------------------------------------------------- */
+
+const char mo_internpool_debug_validate_doc[] = PyDoc_STR(
+    "_debug_validate($self, /)\n--\n\n"
+    "For tests: raise AssertionError naming the first invariant that is broken.");
+
+PyObject *
+mo_internpool_debug_validate(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    const char *fault;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    fault = mo_pool_fault(mo_pool_of(op));
+    MO_END_CRITICAL_SECTION();
+    if (fault != NULL) {
+        PyErr_SetString(PyExc_AssertionError, fault);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char mo_internpool_debug_probes_doc[] = PyDoc_STR(
+    "_debug_probes($self, /)\n--\n\n"
+    "For tests: slots read in searching once for each resident.");
+
+PyObject *
+mo_internpool_debug_probes(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t probes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    probes = mo_table_probes(&mo_pool_of(op)->table);
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromUnsignedLongLong(probes);
+}
+
+const char mo_internpool_debug_hash_bits_doc[] = PyDoc_STR(
+    "_debug_hash_bits($self, bits, /)\n--\n\n"
+    "For tests: use only so many bits of each hash, 0 to 32, so that strings\n"
+    "collide.  Only while the pool is empty.");
+
+PyObject *
+mo_internpool_debug_hash_bits(PyObject *op, PyObject *arg)
+{
+    mo_pool *pool = mo_pool_of(op);
+    long bits = PyLong_AsLong(arg);
+    if (bits == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (bits < 0 || bits > 32 || pool->table.count > 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "bits must be 0 to 32 and the pool empty");
+        return NULL;
+    }
+    pool->table.tag_mask = (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
+    Py_RETURN_NONE;
 }

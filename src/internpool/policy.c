@@ -1,5 +1,5 @@
-/* s3fifo.c - see s3fifo.h for the policy. */
-#include "internpool/s3fifo.h"
+/* policy.c - see policy.h. */
+#include "internpool/policy.h"
 
 /* Probation's share of the residents: one in 10, as in the paper. */
 #define PROBATION_SHARE 10u
@@ -21,8 +21,8 @@ queue_to_evict_from(const mo_queues *queues)
                : main;
 }
 
-uint32_t
-mo_s3fifo_evict(mo_queues *queues, mo_entry *entries)
+static uint32_t
+evict_by_s3fifo(mo_queues *queues, mo_entry *entries)
 {
     for (int rotations = 0;; rotations++) {
         uint32_t index = queue_to_evict_from(queues)->head;
@@ -35,4 +35,20 @@ mo_s3fifo_evict(mo_queues *queues, mo_entry *entries)
         entry->visits--;
         mo_queues_append(queues, entries, index, MO_MAIN);
     }
+}
+
+static uint32_t
+evict_by_lru(mo_queues *queues, mo_entry *entries)
+{
+    uint32_t index = queues->queue[MO_MAIN].head;
+    assert(index != MO_NO_ENTRY);
+    mo_queues_remove(queues, entries, index);
+    return index;
+}
+
+uint32_t
+mo_policy_evict(mo_policy policy, mo_queues *queues, mo_entry *entries)
+{
+    return policy == MO_LRU ? evict_by_lru(queues, entries)
+                            : evict_by_s3fifo(queues, entries);
 }

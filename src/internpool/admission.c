@@ -1,5 +1,5 @@
-/* ghost.c - see ghost.h. */
-#include "internpool/ghost.h"
+/* admission.c - the ghost of admission.h. */
+#include "internpool/admission.h"
 
 void
 mo_ghost_free(mo_ghost *ghost)
