@@ -57,6 +57,7 @@ SOURCES = [
     "src/internpool/policy.c",
     "src/internpool/pool.c",
     "src/internpool/queue.c",
+    "src/internpool/split.c",
     "src/internpool/table.c",
     "src/internpool/utf8.c",
     "src/lazymap/cache.c",

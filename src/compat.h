@@ -122,13 +122,13 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 #endif
 
 /* Whether an object is never freed, so that its reference count says nothing
- * about who holds it.  3.11 has no such objects. */
+ * about who holds it.  3.11 starts those at 999999999 references. */
 #if PY_VERSION_HEX >= 0x030E0000
 # define MO_IS_IMMORTAL(op) PyUnstable_IsImmortal(op)
 #elif PY_VERSION_HEX >= 0x030C0000
 # define MO_IS_IMMORTAL(op) _Py_IsImmortal(op)
 #else
-# define MO_IS_IMMORTAL(op) ((void)(op), 0)
+# define MO_IS_IMMORTAL(op) (Py_REFCNT(op) >= 999999999 / 2)
 #endif
 
 /* Makes the fields of an exact str usable; 0, or -1 with MemoryError set.

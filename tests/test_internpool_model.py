@@ -7,7 +7,9 @@ looking at what is still resident.  Everything else is predicted.
 import copy
 import pickle
 import sys
+from typing import Literal
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -44,11 +46,17 @@ def fresh(string: str) -> str:
     return (string + "\U0001f600")[:-1]
 
 
+def size_of(string: str) -> int:
+    """sys.getsizeof, even if the string has been encoded since it was made."""
+    return sys.getsizeof(fresh(string))
+
+
 class PoolMachine(RuleBasedStateMachine):
     @initialize(
         max_entries=entries,
         max_bytes=limits,
         max_length=lengths,
+        policy=st.sampled_from(["s3fifo", "lru"]),
         hash_bits=st.sampled_from([0, 1, 2, 5, 32]),
     )
     def begin(
@@ -56,21 +64,26 @@ class PoolMachine(RuleBasedStateMachine):
         max_entries: int,
         max_bytes: int | None,
         max_length: int | None,
+        policy: Literal["s3fifo", "lru"],
         hash_bits: int,
     ) -> None:
         self.max_entries = max_entries
         self.max_bytes = max_bytes
         self.max_length = max_length
-        self.pool = InternPool(max_entries, max_bytes=max_bytes, max_length=max_length)
+        self.policy = policy
+        self.pool = InternPool(
+            max_entries, max_bytes=max_bytes, max_length=max_length, policy=policy
+        )
         self.pool._debug_hash_bits(hash_bits)
         self.residents: dict[str, str] = {}  # each to itself, the very object
+        self.pinned: set[str] = set()
         self.reset_counts()
 
     def reset_counts(self) -> None:
         self.hits = self.misses = self.bypassed = self.evictions = self.saved = 0
 
     def bytes(self) -> int:
-        return sum(map(sys.getsizeof, self.residents))
+        return sum(map(size_of, self.residents))
 
     def fits(self, entries: int, size: int) -> bool:
         return entries <= self.max_entries and (
@@ -80,41 +93,102 @@ class PoolMachine(RuleBasedStateMachine):
     def stays_outside(self, string: str) -> bool:
         too_long = self.max_length is not None and len(string) > self.max_length
         too_large = (
-            self.max_bytes is not None and sys.getsizeof(string) * 10 > self.max_bytes
+            self.max_bytes is not None and size_of(string) * 10 > self.max_bytes
         )
-        return too_long or too_large
+        return too_long or too_large or not self.can_be_pinned(string)
+
+    def can_be_pinned(self, string: str) -> bool:
+        if self.max_length is not None and len(string) > self.max_length:
+            return False
+        size = sum(map(size_of, self.pinned))
+        return self.fits(len(self.pinned) + 1, size + size_of(string))
 
     def learn_evictions(self) -> int:
         """Drop from the model what is no longer resident; how many that were."""
         left = {string: string for string in self.pool}
         assert left.keys() <= self.residents.keys()
         gone = len(self.residents) - len(left)
+        assert self.pinned <= left.keys()
         self.residents = {s: self.residents[s] for s in left}
         self.evictions += gone
         return gone
 
-    @rule(string=strings, by_call=st.booleans())
-    def intern(self, string: str, by_call: bool) -> None:
+    def is_singleton(self, string: str) -> bool:
+        return len(string) == 0 or (len(string) == 1 and string < "\u0100")
+
+    @rule(string=strings, way=st.sampled_from(["method", "call", "list", "utf-8"]))
+    def intern(self, string: str, way: str) -> None:
         argument = fresh(string)
-        result = self.pool(argument) if by_call else self.pool.intern(argument)
+        if way == "utf-8" and not argument.isprintable():
+            return  # might not be encodable
+        if way == "method":
+            result = self.pool.intern(argument)
+        elif way == "call":
+            result = self.pool(argument)
+        elif way == "list":
+            (result,) = self.pool.intern_many([argument])
+        else:
+            result = self.pool.intern_utf8(argument.encode())
+        self.check_result(argument, result, result is argument or way == "utf-8")
+
+    def check_result(self, argument: str, result: str, is_argument: bool) -> None:
+        assert result == argument
         if argument in self.residents:
             self.hits += 1
-            self.saved += sys.getsizeof(argument)
+            self.saved += size_of(argument)
             assert result is self.residents[argument]
-        elif len(argument) == 0 or (len(argument) == 1 and argument < "\u0100"):
+        elif self.is_singleton(argument):
             self.hits += 1
             assert result is argument
         elif self.stays_outside(argument):
             self.bypassed += 1
-            assert result is argument
+            assert is_argument
         else:
             self.misses += 1
-            assert result is argument
-            self.check_admission(argument)
+            assert is_argument
+            self.check_admission(argument, result)
 
-    def check_admission(self, argument: str) -> None:
-        count, size = len(self.residents) + 1, self.bytes() + sys.getsizeof(argument)
-        self.residents[argument] = argument
+    @rule(string=strings)
+    def pin(self, string: str) -> None:
+        argument = fresh(string)
+        there = argument in self.residents
+        if not (there or self.is_singleton(string) or self.can_be_pinned(string)):
+            with pytest.raises(ValueError, match="cannot pin"):
+                self.pool.pin(argument)
+            return
+        result = self.pool.pin(argument)
+        assert result == argument
+        self.hits += there or self.is_singleton(argument)
+        if self.is_singleton(argument):
+            return
+        if there:
+            assert result is self.residents[argument]
+        else:
+            self.misses += 1
+            self.check_admission(argument, result)
+        self.pinned.add(argument)
+
+    @rule(string=strings)
+    def unpin(self, string: str) -> None:
+        assert self.pool.unpin(fresh(string)) is (string in self.pinned)
+        self.pinned.discard(string)
+
+    @rule(unused_only=st.booleans(), max_bytes=st.none() | st.integers(0, 12_000))
+    def trim(self, unused_only: bool, max_bytes: int | None) -> None:
+        before = len(self.residents)
+        removed = self.pool.trim(unused_only=unused_only, max_bytes=max_bytes)
+        evictions = self.evictions
+        assert removed == self.learn_evictions()
+        self.evictions = evictions
+        if unused_only or max_bytes is None:
+            assert len(self.residents) == before  # the model holds them all
+        else:
+            evictable = self.residents.keys() - self.pinned
+            assert self.bytes() <= max_bytes or not evictable
+
+    def check_admission(self, argument: str, result: str) -> None:
+        count, size = len(self.residents) + 1, self.bytes() + size_of(argument)
+        self.residents[result] = result
         gone = self.learn_evictions()
         assert argument in self.residents
         if self.fits(count, size):
@@ -140,11 +214,13 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(string=strings)
     def discard(self, string: str) -> None:
         there = self.residents.pop(string, None) is not None
+        self.pinned.discard(string)
         assert self.pool.discard(fresh(string)) is there
 
     @rule(everything=st.booleans())
     def clear(self, everything: bool) -> None:
         self.residents.clear()
+        self.pinned.clear()
         if everything:
             self.pool.cache_clear()
             self.reset_counts()
@@ -153,20 +229,27 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(max_entries=entries)
     def resize_entries(self, max_entries: int) -> None:
-        self.max_entries = max_entries
-        self.pool.resize(max_entries)
-        self.check_resize()
+        self.resize(max_entries, self.max_bytes)
 
     @rule(max_bytes=limits)
     def resize_bytes(self, max_bytes: int | None) -> None:
-        self.max_bytes = max_bytes
-        self.pool.resize(max_bytes=max_bytes)
-        self.check_resize()
+        self.resize(self.max_entries, max_bytes)
 
     @rule(max_entries=entries, max_bytes=limits)
-    def resize_both(self, max_entries: int, max_bytes: int | None) -> None:
+    def resize(self, max_entries: int, max_bytes: int | None) -> None:
+        before = self.max_entries, self.max_bytes
         self.max_entries, self.max_bytes = max_entries, max_bytes
-        self.pool.resize(max_entries, max_bytes)
+        bounds: dict[str, int | None] = {}
+        if max_entries != before[0]:
+            bounds["max_entries"] = max_entries
+        if max_bytes != before[1]:
+            bounds["max_bytes"] = max_bytes
+        if not self.fits(len(self.pinned), sum(map(size_of, self.pinned))):
+            with pytest.raises(ValueError, match="pinned strings exceed"):
+                self.pool.resize(**bounds)  # type: ignore[arg-type]
+            self.max_entries, self.max_bytes = before
+            return
+        self.pool.resize(**bounds)  # type: ignore[arg-type]
         self.check_resize()
 
     def check_resize(self) -> None:
@@ -177,12 +260,22 @@ class PoolMachine(RuleBasedStateMachine):
         if self.max_bytes is None:
             assert gone == max(0, count - self.max_entries)
 
-    @rule()
-    def copies_begin_empty(self) -> None:
+    @rule(contents=st.booleans())
+    def copy(self, contents: bool) -> None:
+        self.pool.pickle_contents = contents
         for copied in (copy.copy(self.pool), pickle.loads(pickle.dumps(self.pool))):
-            assert len(copied) == 0
+            assert copied.pickle_contents is contents
+            expected = set()
+            if contents:
+                too_large = set(filter(self.stays_outside, self.residents))
+                expected = self.residents.keys() - (too_large - self.pinned)
+            assert set(copied) == expected
             bounds = copied.max_entries, copied.max_bytes, copied.max_length
             assert bounds == (self.max_entries, self.max_bytes, self.max_length)
+            assert (copied.policy, copied.adaptive) == (self.policy, True)
+            copied._debug_validate()
+            for string in expected:
+                assert copied.unpin(string) is (string in self.pinned)
 
     @invariant()
     def structure_is_sound(self) -> None:

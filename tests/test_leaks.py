@@ -54,6 +54,23 @@ for bad in (1, None, b""):
 list(pool), len(pool), repr(pool), sys.getsizeof(pool)
 pool.discard("item 59"), pool.resize(10), pool.resize(30, None)
 copy.copy(pool), pickle.dumps(pool), pool.cache_info()
+texts = [f"item {i % 7}" for i in range(50)]
+pool.intern_list(texts), pool.intern_many(iter(texts)), pool.pin(texts[0])
+pool.pickle_contents = True
+copy.copy(pool), pool.unpin(texts[0]), pool.live_saved()
+pool.intern_utf8(b"item 1"), pool.intern_utf8("\u0416".encode() * 400, 0, 6)
+pool.split(b"a field,item 1", ","), pool.split("item\u04161", None, 5)
+pool.split_lines(bytes([97, 98, 10, 0xD0, 0x96, 10]), keepends=True)
+for call in (
+    lambda: pool.intern_utf8(b"\xff"), lambda: pool.split(b"a,\xff", ","),
+    lambda: pool.split("a", ""), lambda: pool.split("a", b"\xff"),
+    lambda: pool.trim(max_bytes=-1), lambda: pool.pin("x" * 2000),
+    lambda: pool.intern_list(()), lambda: pool.intern_many([iter([])] and 5),
+    lambda: memopt.InternPool(policy="x"),
+):
+    try: call()
+    except (TypeError, ValueError): pass
+with pool: pool.trim(unused_only=True)
 if len(pool) % 2: pool.clear()
 """,
     "InternPoolInfo": """

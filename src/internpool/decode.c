@@ -33,7 +33,7 @@ mo_intern_text(PyObject *op, const mo_text *text)
 PyObject *
 mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors)
 {
-    mo_utf8_scratch scratch;
+    mo_scratch scratch;
     mo_text text;
     if (MO_LIKELY(mo_utf8_as_text(bytes, n, &scratch, &text))) {
         return mo_intern_text(op, &text);
@@ -56,8 +56,8 @@ const char mo_internpool_intern_utf8_doc[] = PyDoc_STR(
     "array, NumPy array.  start and stop count bytes and work as in a slice.\n"
     "Counts as intern(); what a hit saved is the size of the str not made.\n\n"
     "Raises what decode() raises, for invalid UTF-8 UnicodeDecodeError with the\n"
-    "same message; TypeError if `buffer` is no buffer, BufferError if it is not\n"
-    "contiguous.  O(stop - start).\n\n"
+    "same message; TypeError if `buffer` is no buffer, and what its type raises\n"
+    "if it is not contiguous.  O(stop - start).\n\n"
     ">>> pool = memopt.InternPool()\n"
     ">>> line = b'GET /index.html 200'\n"
     ">>> pool.intern_utf8(line, 0, 3) is pool.intern_utf8(line, 0, 3)\n"
@@ -84,6 +84,11 @@ mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
     PyObject *values[4];
     Py_ssize_t start = 0, stop = PY_SSIZE_T_MAX;
     const char *errors;
+    if (nargs == 1 && kwnames == NULL && PyBytes_CheckExact(args[0])) {
+        /* As most calls are: a third of the time is sorting arguments. */
+        return mo_intern_utf8(op, PyBytes_AS_STRING(args[0]),
+                              (size_t)PyBytes_GET_SIZE(args[0]), NULL);
+    }
     if (mo_parse_fastcall("intern_utf8", names, 4, 1, args, nargs, kwnames,
                           values) < 0 ||
         mo_convert_slice_index(values[1], &start) < 0 ||

@@ -218,4 +218,17 @@ mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
 
 extern const char mo_internpool_intern_utf8_doc[];
 
+/* --- split.c: fields and lines ------------------------------------------- */
+
+PyObject *
+mo_internpool_split(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames);
+
+PyObject *
+mo_internpool_split_lines(PyObject *op, PyObject *const *args,
+                          Py_ssize_t nargs, PyObject *kwnames);
+
+extern const char mo_internpool_split_doc[];
+extern const char mo_internpool_split_lines_doc[];
+
 #endif

@@ -80,6 +80,9 @@ internpool_dealloc(PyObject *op)
 }
 
 static PyMethodDef internpool_methods[] = {
+    /* METH_COEXIST: beside tp_call's own, which has no signature. */
+    {"__call__", mo_internpool_intern, METH_O | METH_COEXIST,
+     PyDoc_STR("__call__($self, string, /)\n--\n\nAs intern().")},
     {"intern", mo_internpool_intern, METH_O, mo_internpool_intern_doc},
     {"get", MO_KEYWORDS(mo_internpool_get), METH_FASTCALL,
      mo_internpool_get_doc},
@@ -92,6 +95,10 @@ static PyMethodDef internpool_methods[] = {
      mo_internpool_intern_list_doc},
     {"intern_utf8", MO_KEYWORDS(mo_internpool_intern_utf8),
      METH_FASTCALL | METH_KEYWORDS, mo_internpool_intern_utf8_doc},
+    {"split", MO_KEYWORDS(mo_internpool_split), METH_FASTCALL | METH_KEYWORDS,
+     mo_internpool_split_doc},
+    {"split_lines", MO_KEYWORDS(mo_internpool_split_lines),
+     METH_FASTCALL | METH_KEYWORDS, mo_internpool_split_lines_doc},
     {"resize", MO_KEYWORDS(mo_internpool_resize), METH_VARARGS | METH_KEYWORDS,
      mo_internpool_resize_doc},
     {"trim", MO_KEYWORDS(mo_internpool_trim), METH_VARARGS | METH_KEYWORDS,

@@ -214,8 +214,8 @@ const char mo_internpool_pin_doc[] = PyDoc_STR(
     "Pinned strings count within both bounds, but are never evicted or trimmed.\n"
     "Pinning twice is pinning once.  A singleton of CPython is returned as such.\n\n"
     "Raises TypeError as intern() does, and ValueError if the string cannot\n"
-    "become resident: longer than max_length, larger than a tenth of max_bytes,\n"
-    "or no room beside what is pinned.  O(1).\n\n"
+    "become resident: longer than max_length, or no room within the bounds\n"
+    "beside what is pinned already.  O(1).\n\n"
     ">>> pool = memopt.InternPool(max_entries=10)\n"
     ">>> north = pool.pin('north')\n"
     ">>> for i in range(1000):\n"
@@ -238,8 +238,7 @@ pin_exact(PyObject *op, PyObject *string)
     mo_victims_release(&victims);
     if (result == MO_PIN_NO_ROOM) {
         PyErr_SetString(PyExc_ValueError,
-                        "cannot pin: larger than a tenth of max_bytes, or no "
-                        "room beside what is pinned already");
+                        "cannot pin: no room beside what is pinned already");
     }
     else if (result == MO_PIN_NO_MEMORY) {
         PyErr_NoMemory();

@@ -129,10 +129,16 @@ mo_restore_pool(PyObject *module, PyObject *arguments)
     Py_ssize_t pinned = 0;
     if (!PyArg_ParseTuple(arguments, "OO!O!O:_restore_pool", &type,
                           &PyTuple_Type, &args, &PyDict_Type, &kwargs,
-                          &contents) ||
-        (contents != Py_None &&
-         !PyArg_ParseTuple(contents, "O!n:_restore_pool", &PyList_Type,
-                           &strings, &pinned))) {
+                          &contents)) {
+        return NULL;
+    }
+    if (contents != Py_None && !PyTuple_Check(contents)) {
+        PyErr_SetString(PyExc_TypeError, "contents must be a tuple or None");
+        return NULL;
+    }
+    if (contents != Py_None &&
+        !PyArg_ParseTuple(contents, "O!n:_restore_pool", &PyList_Type,
+                          &strings, &pinned)) {
         return NULL;
     }
     PyObject *op = new_pool(type, args, kwargs);

@@ -95,6 +95,7 @@ static bool
 can_make_room(const mo_pool *pool, size_t size)
 {
     return pool->queues.queue[MO_PINNED].count < pool->max_entries &&
+           size <= pool->max_bytes &&
            pool->pinned_bytes <= pool->max_bytes - size;
 }
 
@@ -223,7 +224,7 @@ mo_pool_pin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
     uint32_t index = mo_table_find(&pool->table, string, hash);
     if (index == MO_NO_ENTRY) {
         size_t size = mo_str_size(string);
-        if (is_too_large(pool, size) || !can_make_room(pool, size)) {
+        if (!can_make_room(pool, size)) {
             return MO_PIN_NO_ROOM;
         }
         if (reserve(pool, !fits(pool, 1, size)) < 0) {

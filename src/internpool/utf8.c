@@ -81,46 +81,61 @@ mo_utf8_next(const char *bytes, size_t n, size_t *position, uint32_t *point)
            (*point < 0xd800 || *point > 0xdfff);
 }
 
-/* Narrows n code points in place to the fewest bytes that hold them all. */
-static mo_text
-narrow(mo_utf8_scratch *scratch, size_t n, uint32_t all_bits)
+/* By memcpy, since the text may lie in a union that is written otherwise. */
+static inline uint32_t
+point_at(const mo_text *wide, size_t i)
 {
+    const char *data = wide->data;
+    if (wide->kind == 2) {
+        uint16_t narrow;
+        memcpy(&narrow, data + 2 * i, sizeof narrow);
+        return narrow;
+    }
+    uint32_t point;
+    memcpy(&point, data + 4 * i, sizeof point);
+    return point;
+}
+
+mo_text
+mo_text_narrow(const mo_text *wide, mo_scratch *scratch)
+{
+    uint32_t all_bits = 0; /* of a width as the largest code point */
+    for (size_t i = 0; i < wide->length; i++) {
+        all_bits |= point_at(wide, i);
+    }
+    /* Upward, since the scratch may be narrowed in place. */
     if (all_bits < 0x100) {
-        for (size_t i = 0; i < n; i++) {
-            scratch->one[i] = (uint8_t)scratch->four[i];
+        for (size_t i = 0; i < wide->length; i++) {
+            scratch->one[i] = (uint8_t)point_at(wide, i);
         }
-        return (mo_text){scratch, n, 1};
+        return (mo_text){scratch, wide->length, 1};
     }
-    if (all_bits < 0x10000) {
-        for (size_t i = 0; i < n; i++) {
-            scratch->two[i] = (uint16_t)scratch->four[i];
+    if (all_bits < 0x10000 && wide->kind == 4) {
+        for (size_t i = 0; i < wide->length; i++) {
+            scratch->two[i] = (uint16_t)point_at(wide, i);
         }
-        return (mo_text){scratch, n, 2};
+        return (mo_text){scratch, wide->length, 2};
     }
-    return (mo_text){scratch, n, 4};
+    return *wide;
 }
 
 bool
-mo_utf8_as_text(const char *bytes, size_t n, mo_utf8_scratch *scratch,
+mo_utf8_as_text(const char *bytes, size_t n, mo_scratch *scratch,
                 mo_text *text)
 {
     if (mo_utf8_is_ascii(bytes, n)) {
         *text = (mo_text){bytes, n, 1};
         return true;
     }
-    if (n > MO_UTF8_MOST) {
+    if (n > MO_SCRATCH_LENGTH) {
         return false;
     }
-    size_t length = 0;
-    uint32_t all_bits = 0; /* of a bit pattern, as large as the largest */
-    for (size_t position = 0; position < n; length++) {
-        uint32_t point;
-        if (!mo_utf8_next(bytes, n, &position, &point)) {
+    mo_text wide = {scratch, 0, 4};
+    for (size_t position = 0; position < n; wide.length++) {
+        if (!mo_utf8_next(bytes, n, &position, &scratch->four[wide.length])) {
             return false;
         }
-        scratch->four[length] = point;
-        all_bits |= point;
     }
-    *text = narrow(scratch, length, all_bits);
+    *text = mo_text_narrow(&wide, scratch);
     return true;
 }
