@@ -39,7 +39,7 @@ m = memopt.FloatMatrix([[1, 2, 3], [4, 5, 6]])
 row = m[0]; row[1] = 7; row[1:] = row[:-1]; row[:] = [1, 2, 3]
 list(row), row == [1, 2, 3], m[:, 1].copy(), row.sum(), memoryview(row)
 """,
-    "InternPool": """
+    "InternPool": r"""
 import copy, pickle
 pool = memopt.InternPool(20, max_bytes=3000)
 for i in range(60):
