@@ -6,7 +6,7 @@ from support import run_in_fresh_process
 from memopt import _memopt
 
 # How to make one instance of each exported type, and use what it offers.  (Not
-# pickle.loads: CPython's method cache keeps many of the names it looks up.)
+# pickle, whose lookups of names CPython's method cache keeps.)
 FACTORIES: dict[str, str] = {
     "ExactSum": """
 import copy, pickle
@@ -40,7 +40,7 @@ row = m[0]; row[1] = 7; row[1:] = row[:-1]; row[:] = [1, 2, 3]
 list(row), row == [1, 2, 3], m[:, 1].copy(), row.sum(), memoryview(row)
 """,
     "InternPool": r"""
-import copy, pickle
+import copy
 pool = memopt.InternPool(20, max_bytes=3000)
 for i in range(60):
     pool.intern(f"item {i}")
@@ -53,7 +53,7 @@ for bad in (1, None, b""):
         except (TypeError, ValueError): pass
 list(pool), len(pool), repr(pool), sys.getsizeof(pool)
 pool.discard("item 59"), pool.resize(10), pool.resize(30, None)
-copy.copy(pool), pickle.dumps(pool), pool.cache_info()
+copy.copy(pool), pool.__reduce__(), pool.cache_info()
 texts = [f"item {i % 7}" for i in range(50)]
 pool.intern_list(texts), pool.intern_many(iter(texts)), pool.pin(texts[0])
 pool.pickle_contents = True
