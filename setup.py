@@ -49,6 +49,7 @@ SOURCES = [
     "src/internpool/bulk.c",
     "src/internpool/contents.c",
     "src/internpool/decode.c",
+    "src/internpool/dedup.c",
     "src/internpool/hash.c",
     "src/internpool/inspect.c",
     "src/internpool/internpool.c",

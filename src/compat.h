@@ -135,7 +135,9 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
  * Only 3.11 still has strings that are not ready from the start. */
 #if PY_VERSION_HEX < 0x030C0000
 # define MO_STR_READY(string) PyUnicode_READY(string)
+# define MO_STR_IS_READY(string) PyUnicode_IS_READY(string)
 #else
+# define MO_STR_IS_READY(string) ((void)(string), 1)
 # define MO_STR_READY(string) ((void)(string), 0)
 #endif
 

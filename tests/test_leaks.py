@@ -8,6 +8,16 @@ from memopt import _memopt
 # How to make one instance of each exported type, and use what it offers.  (Not
 # pickle, whose lookups of names CPython's method cache keeps.)
 FACTORIES: dict[str, str] = {
+    "DedupReport": """
+from collections import deque
+from types import SimpleNamespace
+pair = ("a pair " + str(100), 1)
+rows = [{"key " + str(100): "value " + str(100), pair: [pair]} for _ in range(3)]
+rows += [deque([pair]), {pair}, SimpleNamespace(name="value " + str(100)), [rows]]
+report = memopt.InternPool().dedup(rows)
+repr(report), report.containers, report[:2]
+rows.clear()
+""",
     "ExactSum": """
 import copy, pickle
 total = memopt.ExactSum([0.1, [2**100, b"ab"[0]], memopt.ExactSum(1.0)])

@@ -26,10 +26,11 @@ typedef struct {
     PyObject *string[BLOCK];
 } leftovers;
 
-/* Chooses and hashes the strings among n <= BLOCK items.  0, or -1 with an
- * exception set. */
+/* Chooses, hashes and counts the strings among n <= BLOCK items.  0, or -1
+ * with an exception set. */
 static int
-select_strings(mo_pool *pool, PyObject **items, int n, candidates *chosen)
+select_strings(mo_pool *pool, PyObject **items, int n, candidates *chosen,
+               uint64_t *seen)
 {
     chosen->count = 0;
     for (int i = 0; i < n; i++) {
@@ -40,6 +41,7 @@ select_strings(mo_pool *pool, PyObject **items, int n, candidates *chosen)
         if (MO_STR_READY(string) < 0) {
             return -1;
         }
+        ++*seen;
         if (mo_pool_is_too_long(pool, string)) {
             pool->bypassed++;
             continue;
@@ -86,13 +88,14 @@ replace_strings(mo_pool *pool, const candidates *chosen, mo_victims *victims,
     return 0;
 }
 
-/* Interns n <= BLOCK items in place.  As mo_intern_array(). */
+/* Interns n <= BLOCK items in place, and counts the strings that it sees.  0,
+ * or -1 with an exception set. */
 static int
 intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
-                       mo_victims *victims, leftovers *left)
+                       mo_victims *victims, leftovers *left, uint64_t *seen)
 {
     candidates chosen;
-    if (select_strings(pool, items, n, &chosen) < 0) {
+    if (select_strings(pool, items, n, &chosen, seen) < 0) {
         return -1;
     }
     fetch_residents(pool, &chosen);
@@ -107,7 +110,8 @@ intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
  * below `stop`, and begins to fetch the next ones. */
 static int
 intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
-                       Py_ssize_t stop, mo_victims *victims, leftovers *left)
+                       Py_ssize_t stop, mo_victims *victims, leftovers *left,
+                       uint64_t *seen)
 {
     PyObject **items = PySequence_Fast_ITEMS(list);
     if (stop > PyList_GET_SIZE(list)) {
@@ -121,11 +125,26 @@ intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
         return 0;
     }
     int n = stop - start < BLOCK ? (int)(stop - start) : BLOCK;
-    return intern_block_lock_held(pool, items + start, n, victims, left);
+    return intern_block_lock_held(pool, items + start, n, victims, left, seen);
+}
+
+/* Releases what was replaced, and counts. */
+static void
+release_leftovers(leftovers *left, mo_intern_counts *counts)
+{
+    counts->replaced += (uint64_t)left->count;
+    while (left->count > 0) {
+        PyObject *string = left->string[--left->count];
+        if (Py_REFCNT(string) == 1) {
+            counts->bytes_freed += mo_str_size(string);
+        }
+        Py_DECREF(string);
+    }
 }
 
 static int
-intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop)
+intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop,
+             mo_intern_counts *counts)
 {
     int status;
     leftovers left;
@@ -133,31 +152,28 @@ intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop)
     left.count = victims.count = 0;
     MO_BEGIN_CRITICAL_SECTION2(op, list);
     status = intern_items_lock_held(mo_pool_of(op), list, start, stop,
-                                    &victims, &left);
+                                    &victims, &left, &counts->seen);
     MO_END_CRITICAL_SECTION2();
-    for (int i = 0; i < left.count; i++) {
-        Py_DECREF(left.string[i]);
-    }
-    mo_victims_release(&victims);
-    return status < 0 ? -1 : left.count;
+    mo_victims_release(
+        &victims); /* first: the pool's may be the last but one */
+    release_leftovers(&left, counts);
+    return status;
 }
 
-Py_ssize_t
+int
 mo_intern_list_items(PyObject *op, PyObject *list, Py_ssize_t start,
-                     Py_ssize_t stop)
+                     Py_ssize_t stop, mo_intern_counts *counts)
 {
-    Py_ssize_t replaced = 0;
     /* Signal handlers may shorten the list. */
     for (int blocks = 1; start < stop && start < PyList_GET_SIZE(list);
          start += BLOCK, blocks++) {
-        int n = intern_items(op, list, start, stop);
-        if (n < 0 || (blocks % BLOCKS_BETWEEN_SIGNALS == 0 &&
-                      PyErr_CheckSignals() < 0)) {
+        if (intern_items(op, list, start, stop, counts) < 0 ||
+            (blocks % BLOCKS_BETWEEN_SIGNALS == 0 &&
+             PyErr_CheckSignals() < 0)) {
             return -1;
         }
-        replaced += n;
     }
-    return replaced;
+    return 0;
 }
 
 /* --- the methods --------------------------------------------------------- */
@@ -186,8 +202,11 @@ mo_internpool_intern_list(PyObject *op, PyObject *list)
                      Py_TYPE(list)->tp_name);
         return NULL;
     }
-    Py_ssize_t replaced = mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX);
-    return replaced < 0 ? NULL : PyLong_FromSsize_t(replaced);
+    mo_intern_counts counts = {0};
+    if (mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX, &counts) < 0) {
+        return NULL;
+    }
+    return PyLong_FromUnsignedLongLong(counts.replaced);
 }
 
 const char mo_internpool_intern_many_doc[] = PyDoc_STR(
@@ -206,6 +225,7 @@ const char mo_internpool_intern_many_doc[] = PyDoc_STR(
 static int
 extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
 {
+    mo_intern_counts counts = {0};
     Py_ssize_t done = 0, n = 0;
     PyObject *item;
     while ((item = PyIter_Next(iterator)) != NULL) {
@@ -215,7 +235,7 @@ extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
             return -1;
         }
         if (++n == done + BLOCK) {
-            if (mo_intern_list_items(op, list, done, n) < 0) {
+            if (mo_intern_list_items(op, list, done, n, &counts) < 0) {
                 return -1;
             }
             done = n;
@@ -224,16 +244,17 @@ extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
     if (PyErr_Occurred()) {
         return -1;
     }
-    return mo_intern_list_items(op, list, done, n) < 0 ? -1 : 0;
+    return mo_intern_list_items(op, list, done, n, &counts) < 0 ? -1 : 0;
 }
 
 /* What exists as a whole already is copied whole: no str is made by that. */
 static PyObject *
 intern_sequence(PyObject *op, PyObject *sequence)
 {
+    mo_intern_counts counts = {0};
     PyObject *list = PySequence_List(sequence);
     if (list != NULL &&
-        mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX) < 0) {
+        mo_intern_list_items(op, list, 0, PY_SSIZE_T_MAX, &counts) < 0) {
         Py_CLEAR(list);
     }
     return list;

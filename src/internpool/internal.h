@@ -185,12 +185,19 @@ extern const char mo_internpool_reduce_doc[];
 
 /* --- bulk.c: many strings at a time --------------------------------------- */
 
+/* What became of strings; each function adds to them. */
+typedef struct {
+    uint64_t seen;        /* exact strs looked at */
+    uint64_t replaced;    /* of these, by another object */
+    uint64_t bytes_freed; /* sizes of those that are gone for that */
+} mo_intern_counts;
+
 /* Replaces each exact str among a list's items from `start` to `stop`, or its
- * end, by the one to use instead; leaves everything else.  How many were
- * replaced, or -1 with an exception set: then some may be. */
-Py_ssize_t
+ * end, by the one to use instead; leaves everything else.  If it fails, some
+ * are replaced. */
+int
 mo_intern_list_items(PyObject *op, PyObject *list, Py_ssize_t start,
-                     Py_ssize_t stop);
+                     Py_ssize_t stop, mo_intern_counts *counts);
 
 PyObject *
 mo_internpool_intern_many(PyObject *op, PyObject *iterable);
@@ -200,6 +207,16 @@ mo_internpool_intern_list(PyObject *op, PyObject *list);
 
 extern const char mo_internpool_intern_many_doc[];
 extern const char mo_internpool_intern_list_doc[];
+
+/* --- dedup.c: all that an object holds -------------------------------------- */
+
+PyObject *
+mo_internpool_dedup(PyObject *op, PyObject *args, PyObject *kwargs);
+
+int
+mo_dedup_setup(PyObject *module, mo_internpool_state *room);
+
+extern const char mo_internpool_dedup_doc[];
 
 /* --- decode.c: strings from UTF-8 ------------------------------------------ */
 

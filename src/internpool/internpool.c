@@ -99,6 +99,8 @@ static PyMethodDef internpool_methods[] = {
      mo_internpool_split_doc},
     {"split_lines", MO_KEYWORDS(mo_internpool_split_lines),
      METH_FASTCALL | METH_KEYWORDS, mo_internpool_split_lines_doc},
+    {"dedup", MO_KEYWORDS(mo_internpool_dedup), METH_VARARGS | METH_KEYWORDS,
+     mo_internpool_dedup_doc},
     {"resize", MO_KEYWORDS(mo_internpool_resize), METH_VARARGS | METH_KEYWORDS,
      mo_internpool_resize_doc},
     {"trim", MO_KEYWORDS(mo_internpool_trim), METH_VARARGS | METH_KEYWORDS,
@@ -179,7 +181,8 @@ mo_internpool_setup(PyObject *module, mo_state *state)
         module, &internpool_spec, NULL);
     if (room->InternPoolType == NULL ||
         PyModule_AddType(module, room->InternPoolType) < 0 ||
-        mo_pool_info_setup(module, room) < 0) {
+        mo_pool_info_setup(module, room) < 0 ||
+        mo_dedup_setup(module, room) < 0) {
         return -1;
     }
     return PyModule_AddFunctions(module, module_functions);
@@ -190,6 +193,7 @@ mo_internpool_traverse(mo_state *state, visitproc visit, void *arg)
 {
     Py_VISIT(state->internpool.InternPoolType);
     Py_VISIT(state->internpool.InternPoolInfoType);
+    Py_VISIT(state->internpool.DedupReportType);
     return 0;
 }
 
@@ -198,4 +202,5 @@ mo_internpool_clear(mo_state *state)
 {
     Py_CLEAR(state->internpool.InternPoolType);
     Py_CLEAR(state->internpool.InternPoolInfoType);
+    Py_CLEAR(state->internpool.DedupReportType);
 }

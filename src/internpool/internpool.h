@@ -14,6 +14,7 @@ typedef struct mo_state mo_state;
 typedef struct {
     PyTypeObject *InternPoolType;     /* owned */
     PyTypeObject *InternPoolInfoType; /* owned; what cache_info() returns */
+    PyTypeObject *DedupReportType;    /* owned; what dedup() returns */
     mo_hash_key key;                  /* of all pools; set once */
 } mo_internpool_state;
 
