@@ -53,6 +53,7 @@ SOURCES = [
     "src/internpool/hash.c",
     "src/internpool/inspect.c",
     "src/internpool/internpool.c",
+    "src/internpool/json.c",
     "src/internpool/lookup.c",
     "src/internpool/pickle.c",
     "src/internpool/policy.c",

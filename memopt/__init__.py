@@ -18,6 +18,10 @@ __all__ = [
     "LazyMap",
     "LazyMapIterator",
     "fsum",
+    "intern",
 ]
+
+intern = InternPool()
+"""The pool of the whole process: memopt.intern(s) for sys.intern(s)."""
 
 __version__ = "0.1.0"

@@ -3,6 +3,7 @@
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from csv import Dialect, DictReader
 from types import EllipsisType, GenericAlias
 from typing import (
     Any,
@@ -21,6 +22,8 @@ from typing import (
 
 from _typeshed import structseq
 from typing_extensions import Buffer, CapsuleType, TypeIs, disjoint_base
+
+from memopt.adapters import InternedRows, InternFilter
 
 _T = TypeVar("_T")
 _T1 = TypeVar("_T1")
@@ -407,6 +410,7 @@ class InternPoolInfo(
     @property
     def bytes_saved(self) -> int: ...
 
+@final
 class DedupReport(structseq[int], tuple[int, int, int, int]):
     __match_args__: Final = ("containers", "strings", "replaced", "bytes_freed")
     @property
@@ -454,6 +458,23 @@ class InternPool:
     def dedup(
         self, obj: object, /, *, keys: bool = True, values: bool = True
     ) -> DedupReport: ...
+    def object_pairs_hook(self, pairs: list[tuple[_T, _S]], /) -> dict[_T, _S]: ...
+    def json_loads(self, s: str | bytes | bytearray, /, **options: Any) -> Any: ...
+    def csv_reader(
+        self,
+        file: Iterable[str],
+        /,
+        dialect: str | Dialect | type[Dialect] = "excel",
+        **format: Any,
+    ) -> InternedRows: ...
+    def csv_dict_reader(
+        self, file: Iterable[str], /, **options: Any
+    ) -> DictReader[Any]: ...
+    def logging_filter(self, /, name: str = "") -> InternFilter: ...
+    def map(self, iterable: Iterable[_T], /) -> Iterator[_T]: ...
+    def intern_series(self, series: _T, /) -> _T: ...
+    def _intern_item(self, item: _T, /) -> _T: ...
+    def _scan_json(self, text: object, /) -> Any: ...
     def intern_utf8(
         self,
         buffer: Buffer,

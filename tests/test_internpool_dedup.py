@@ -31,7 +31,7 @@ class Str(str):
     __slots__ = ()
 
 
-Point = namedtuple("Point", "name place")  # noqa: PYI024
+Point = namedtuple("Point", "name place")
 
 
 @dataclass
@@ -101,18 +101,21 @@ atoms = (
 )
 hashables = st.recursive(
     atoms,
-    lambda inner: st.lists(inner, max_size=3).map(tuple)
-    | st.frozensets(inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3)
+    ),
     max_leaves=8,
 )
 nested = st.recursive(
     hashables,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(hashables, inner, max_size=4)
-    | st.dictionaries(hashables, inner, max_size=4).map(OrderedDict)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.lists(inner, max_size=3).map(deque)
-    | st.sets(hashables, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(hashables, inner, max_size=4)
+        | st.dictionaries(hashables, inner, max_size=4).map(OrderedDict)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.lists(inner, max_size=3).map(deque)
+        | st.sets(hashables, max_size=4)
+    ),
     max_leaves=30,
 )
 
@@ -386,7 +389,11 @@ class TestKinds:
         empty = np.empty(3, dtype=object)
         read_only = np.array([fresh("north")], dtype=object)
         read_only.flags.writeable = False
-        others = [np.arange(5.0), np.array("scalar", dtype=object), np.zeros((0, 3), "O")]
+        others = [
+            np.arange(5.0),
+            np.array("scalar", dtype=object),
+            np.zeros((0, 3), "O"),
+        ]
         others += [np.array(["2020-01-01"], "M8[D]"), np.zeros(2, [("a", "O")])]
         view = np.array([fresh("north"), fresh("east")] * 5, dtype=object)[::-2]
         self.dedup([flat, square.T, empty, read_only, *others, view])
@@ -576,7 +583,9 @@ class TestErrors:
             assert value[7] == {("north", 1): [[[["south"]]]]}
 
         assert fail_each_allocation(prepare, InternPool().dedup, check) > 20
-        assert fail_each_allocation(prepare, lambda v: InternPool().dedup(v), check) > 30
+        assert (
+            fail_each_allocation(prepare, lambda v: InternPool().dedup(v), check) > 30
+        )
 
     def test_hash_that_raises(self) -> None:
         class Key:

@@ -28,9 +28,7 @@ def feed(pool: InternPool, strings: Iterable[str]) -> None:
 class TestPolicy:
     @given(
         st.integers(1, 12),
-        st.lists(
-            st.tuples(st.sampled_from("idpu"), st.integers(0, 20)), max_size=200
-        ),
+        st.lists(st.tuples(st.sampled_from("idpu"), st.integers(0, 20)), max_size=200),
     )
     def test_lru_against_an_ordered_dict(
         self, capacity: int, steps: list[tuple[str, int]]
@@ -182,7 +180,7 @@ class TestPins:
         assert pool.cache_info().bypassed == 1
         with pytest.raises(ValueError, match="no room beside what is pinned"):
             pool.pin("other")
-        with pytest.raises(ValueError, match="^pinned strings exceed the new bounds"):
+        with pytest.raises(ValueError, match=r"^pinned strings exceed"):
             pool.resize(2)
         assert pool.max_entries == 3
         assert pool.discard("pinned 1") is True
@@ -284,7 +282,11 @@ class TestTrim:
 
     def test_arguments(self) -> None:
         pool: Any = InternPool()
-        for value, error in ((-1, ValueError), ("1", TypeError), (2**70, OverflowError)):
+        for value, error in (
+            (-1, ValueError),
+            ("1", TypeError),
+            (2**70, OverflowError),
+        ):
             with pytest.raises(error, match="max_bytes must be"):
                 pool.trim(max_bytes=value)
         with pytest.raises(TypeError):
@@ -340,11 +342,15 @@ class TestWith:
         assert pool.intern(fresh("north")) is not first
 
     def test_lets_exceptions_pass(self) -> None:
+        def fail(pool: InternPool) -> None:
+            with pool as entered:
+                assert entered is pool
+                pool.intern("north")
+                raise ZeroDivisionError
+
         pool = InternPool()
-        with pytest.raises(ZeroDivisionError), pool as entered:
-            assert entered is pool
-            pool.intern("north")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            fail(pool)
         assert len(pool) == 0
 
     def test_exit_takes_three_arguments(self) -> None:

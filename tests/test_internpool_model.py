@@ -92,9 +92,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def stays_outside(self, string: str) -> bool:
         too_long = self.max_length is not None and len(string) > self.max_length
-        too_large = (
-            self.max_bytes is not None and size_of(string) * 10 > self.max_bytes
-        )
+        too_large = self.max_bytes is not None and size_of(string) * 10 > self.max_bytes
         return too_long or too_large or not self.can_be_pinned(string)
 
     def can_be_pinned(self, string: str) -> bool:

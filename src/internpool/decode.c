@@ -1,9 +1,8 @@
 /* decode.c - strings straight from UTF-8: intern_utf8().
  *
- * The bytes are brought into the form that a str of them would have, hashed
- * and looked up; a str is made only if none is resident. */
+ * Bytes, and parts of a text, are brought into the form that a str of them
+ * would have, hashed and looked up; a str is made only if none is resident. */
 #include "internpool/internal.h"
-#include "internpool/utf8.h"
 
 PyObject *
 mo_intern_text(PyObject *op, const mo_text *text)
@@ -47,6 +46,98 @@ mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors)
     Py_DECREF(string);
     return result;
 }
+
+/* --- parts of a text ----------------------------------------------------- */
+
+int
+mo_source_init(mo_source *text, PyObject *value, Py_buffer *buffer)
+{
+    *text = (mo_source){.unit = 1};
+    buffer->obj = NULL;
+    if (PyUnicode_Check(value)) {
+        if (MO_STR_READY(value) < 0) {
+            return -1;
+        }
+        text->data = PyUnicode_DATA(value);
+        text->n = (size_t)PyUnicode_GET_LENGTH(value);
+        text->unit = (size_t)PyUnicode_KIND(value);
+        return 0;
+    }
+    if (PyObject_GetBuffer(value, buffer, PyBUF_SIMPLE) < 0) {
+        return -1;
+    }
+    text->data = buffer->buf;
+    text->n = (size_t)buffer->len;
+    text->utf8 = !mo_utf8_is_ascii(text->data, text->n);
+    return 0;
+}
+
+bool
+mo_source_text(const mo_source *source, size_t start, size_t stop,
+               mo_scratch *scratch, mo_text *text)
+{
+    const char *data = source->data + start * source->unit;
+    if (source->utf8) {
+        return mo_utf8_as_text(data, stop - start, scratch, text);
+    }
+    *text = (mo_text){data, stop - start, (unsigned)source->unit};
+    if (text->kind > 1) {
+        if (text->length > MO_SCRATCH_LENGTH) {
+            return false;
+        }
+        *text = mo_text_narrow(text, scratch);
+    }
+    return true;
+}
+
+/* Raises what decoding the whole does, since positions are told. */
+static PyObject *
+refuse_utf8(const mo_source *source)
+{
+    PyObject *whole =
+        PyUnicode_DecodeUTF8(source->data, (Py_ssize_t)source->n, NULL);
+    assert(whole == NULL);
+    Py_XDECREF(whole);
+    return NULL;
+}
+
+/* A part that is long, or invalid. */
+static PyObject *
+make_field(const mo_source *source, size_t start, size_t stop)
+{
+    const char *data = source->data + start * source->unit;
+    if (!source->utf8) {
+        mo_text text = {data, stop - start, (unsigned)source->unit};
+        return mo_text_as_str(&text);
+    }
+    PyObject *string =
+        PyUnicode_DecodeUTF8(data, (Py_ssize_t)(stop - start), NULL);
+    if (string == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
+        PyErr_Clear();
+        return refuse_utf8(source);
+    }
+    return string;
+}
+
+PyObject *
+mo_intern_field(PyObject *op, const mo_source *source, size_t start,
+                size_t stop)
+{
+    mo_scratch scratch;
+    mo_text text;
+    if (MO_LIKELY(mo_source_text(source, start, stop, &scratch, &text))) {
+        return mo_intern_text(op, &text);
+    }
+    PyObject *string = make_field(source, start, stop);
+    if (string == NULL) {
+        return NULL;
+    }
+    PyObject *result = mo_internpool_intern_exact(op, string);
+    Py_DECREF(string);
+    return result;
+}
+
+/* --- the method ------------------------------------------------------------ */
 
 const char mo_internpool_intern_utf8_doc[] = PyDoc_STR(
     "intern_utf8($self, buffer, start=0, stop=None, errors='strict')\n--\n\n"

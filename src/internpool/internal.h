@@ -8,6 +8,7 @@
 
 #include "internpool/internpool.h"
 #include "internpool/pool.h"
+#include "internpool/utf8.h"
 
 typedef struct {
     PyObject_HEAD
@@ -229,11 +230,39 @@ mo_intern_text(PyObject *op, const mo_text *text);
 PyObject *
 mo_intern_utf8(PyObject *op, const char *bytes, size_t n, const char *errors);
 
+/* A source of a str, or of a buffer, which is to be released if its obj is not
+ * NULL. */
+int
+mo_source_init(mo_source *text, PyObject *value, Py_buffer *buffer);
+
+/* The units from start to stop as text, which lies in the source or in the
+ * scratch; false if it is too long for that, or no UTF-8. */
+bool
+mo_source_text(const mo_source *source, size_t start, size_t stop,
+               mo_scratch *scratch, mo_text *text);
+
+/* The one str to use for the units from start to stop.  A new reference; NULL
+ * with what decoding the whole raises if the part is no UTF-8. */
+PyObject *
+mo_intern_field(PyObject *op, const mo_source *source, size_t start,
+                size_t stop);
+
 PyObject *
 mo_internpool_intern_utf8(PyObject *op, PyObject *const *args,
                           Py_ssize_t nargs, PyObject *kwnames);
 
 extern const char mo_internpool_intern_utf8_doc[];
+
+/* --- json.c: documents ------------------------------------------------------ */
+
+PyObject *
+mo_internpool_scan_json(PyObject *op, PyObject *text);
+
+PyObject *
+mo_internpool_object_pairs_hook(PyObject *op, PyObject *pairs);
+
+extern const char mo_internpool_scan_json_doc[];
+extern const char mo_internpool_object_pairs_hook_doc[];
 
 /* --- split.c: fields and lines ------------------------------------------- */
 

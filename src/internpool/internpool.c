@@ -79,6 +79,123 @@ internpool_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+/* --- methods written in Python: memopt/adapters.py ------------------------ */
+
+/* (op, *args), a new tuple. */
+static PyObject *
+prepend(PyObject *op, PyObject *args)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(args);
+    PyObject *all = PyTuple_New(n + 1);
+    if (all != NULL) {
+        PyTuple_SET_ITEM(all, 0, Py_NewRef(op));
+        for (Py_ssize_t i = 0; i < n; i++) {
+            PyTuple_SET_ITEM(all, i + 1, Py_NewRef(PyTuple_GET_ITEM(args, i)));
+        }
+    }
+    return all;
+}
+
+static PyObject *
+call_adapter(PyObject *op, const char *name, PyObject *args, PyObject *kwargs)
+{
+    PyObject *adapters = PyImport_ImportModule("memopt.adapters");
+    if (adapters == NULL) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    PyObject *function = PyObject_GetAttrString(adapters, name);
+    PyObject *all = function ? prepend(op, args) : NULL;
+    if (all != NULL) {
+        result = PyObject_Call(function, all, kwargs);
+    }
+    Py_XDECREF(all);
+    Py_XDECREF(function);
+    Py_DECREF(adapters);
+    return result;
+}
+
+#define ADAPTER(name)                                                \
+    static PyObject *internpool_##name(PyObject *op, PyObject *args, \
+                                       PyObject *kwargs)             \
+    {                                                                \
+        return call_adapter(op, #name, args, kwargs);                \
+    }
+
+ADAPTER(json_loads)
+ADAPTER(csv_reader)
+ADAPTER(csv_dict_reader)
+ADAPTER(logging_filter)
+ADAPTER(map)
+ADAPTER(intern_series)
+
+PyDoc_STRVAR(json_loads_doc,
+"json_loads($self, s, /, **options)\n--\n\n"
+"json.loads(s, **options), with all strings interned, keys and values.\n\n"
+"Without options, strings are looked up in the document itself, a str or\n"
+"UTF-8, and made only if they are not resident; with options, or if the\n"
+"document is invalid, json.loads does the work and raises its errors, and\n"
+"dedup() follows.  O(len(s)).\n\n"
+">>> pool = memopt.InternPool()\n"
+">>> a, b = pool.json_loads('[{\"to\": \"Oslo\"}, {\"to\": \"Oslo\"}]')\n"
+">>> a['to'] is b['to']\n"
+"True");
+
+PyDoc_STRVAR(csv_reader_doc,
+"csv_reader($self, file, /, dialect='excel', **format)\n--\n\n"
+"csv.reader(file, dialect, **format), with interned fields.\n\n"
+">>> pool = memopt.InternPool()\n"
+">>> (_, a), (_, b) = pool.csv_reader(['7,Oslo', '8,Oslo'])\n"
+">>> a is b\n"
+"True");
+
+PyDoc_STRVAR(csv_dict_reader_doc,
+"csv_dict_reader($self, file, /, **options)\n--\n\n"
+"csv.DictReader(file, **options), with interned fields and field names.\n\n"
+">>> pool = memopt.InternPool()\n"
+">>> a, b = pool.csv_dict_reader(['id,to', '7,Oslo', '8,Oslo'])\n"
+">>> a['to'] is b['to']\n"
+"True");
+
+PyDoc_STRVAR(logging_filter_doc,
+"logging_filter($self, /, name='')\n--\n\n"
+"A logging.Filter(name) that interns the strings of records: for handlers\n"
+"that keep them.\n\n"
+">>> import logging\n"
+">>> pool = memopt.InternPool()\n"
+">>> handler = logging.NullHandler()\n"
+">>> handler.addFilter(pool.logging_filter())");
+
+PyDoc_STRVAR(map_doc,
+"map($self, iterable, /)\n--\n\n"
+"An iterator over the items, each str as intern() gives it, others as they\n"
+"are: intern_many() for streams.\n\n"
+">>> pool = memopt.InternPool()\n"
+">>> list(pool.map(iter(['Oslo', 5])))\n"
+"['Oslo', 5]");
+
+PyDoc_STRVAR(intern_series_doc,
+"intern_series($self, series, /)\n--\n\n"
+"A pandas Series with interned strings, the index shared; one whose dtype is\n"
+"not object is returned as it is.  dedup() does a DataFrame in place.");
+
+PyDoc_STRVAR(intern_item_doc,
+"_intern_item($self, item, /)\n--\n\n"
+"intern(item) if that is an exact str, else the item.");
+
+static PyObject *
+internpool_intern_item(PyObject *op, PyObject *item)
+{
+    return PyUnicode_CheckExact(item) ? mo_internpool_intern(op, item)
+                                      : Py_NewRef(item);
+}
+
+/* --- the type ---------------------------------------------------------------- */
+
+#define ADAPTER_METHOD(name)                                              \
+    {#name, MO_KEYWORDS(internpool_##name), METH_VARARGS | METH_KEYWORDS, \
+     name##_doc}
+
 static PyMethodDef internpool_methods[] = {
     /* METH_COEXIST: beside tp_call's own, which has no signature. */
     {"__call__", mo_internpool_intern, METH_O | METH_COEXIST,
@@ -101,6 +218,17 @@ static PyMethodDef internpool_methods[] = {
      METH_FASTCALL | METH_KEYWORDS, mo_internpool_split_lines_doc},
     {"dedup", MO_KEYWORDS(mo_internpool_dedup), METH_VARARGS | METH_KEYWORDS,
      mo_internpool_dedup_doc},
+    {"object_pairs_hook", mo_internpool_object_pairs_hook, METH_O,
+     mo_internpool_object_pairs_hook_doc},
+    ADAPTER_METHOD(json_loads),
+    ADAPTER_METHOD(csv_reader),
+    ADAPTER_METHOD(csv_dict_reader),
+    ADAPTER_METHOD(logging_filter),
+    ADAPTER_METHOD(map),
+    ADAPTER_METHOD(intern_series),
+    {"_intern_item", internpool_intern_item, METH_O, intern_item_doc},
+    {"_scan_json", mo_internpool_scan_json, METH_O,
+     mo_internpool_scan_json_doc},
     {"resize", MO_KEYWORDS(mo_internpool_resize), METH_VARARGS | METH_KEYWORDS,
      mo_internpool_resize_doc},
     {"trim", MO_KEYWORDS(mo_internpool_trim), METH_VARARGS | METH_KEYWORDS,

@@ -3,96 +3,15 @@
  * Text comes as a str, in its PEP 393 form, or as UTF-8 in a buffer.  Fields
  * are looked up where they lie: a str is made only of those not resident.
  * UTF-8 is split as bytes, which finds what splitting the decoded text would,
- * because no encoded character is part of another; each field is checked when
- * it is decoded, and they are valid together if and only if the whole is. */
+ * because no encoded character is part of another; fields are valid together
+ * if and only if the whole is. */
 #include "internpool/internal.h"
-#include "internpool/utf8.h"
-
-/* Text to be split: code points, or UTF-8. */
-typedef struct {
-    const char *data; /* borrowed, from the argument or its buffer */
-    size_t n;         /* units */
-    size_t unit;      /* bytes of one: 1, 2 or 4 */
-    bool utf8;        /* then not ASCII, else units are code points */
-} source;
-
-/* Moves *position behind the character there and gives it.  A byte that
- * begins none counts as one, which is no space: decoding the field fails. */
-static inline uint32_t
-read_point(const source *text, size_t *position)
-{
-    size_t i = (*position)++;
-    if (text->unit == 1) {
-        uint32_t point = (unsigned char)text->data[i];
-        if (point >= 0x80 && text->utf8) {
-            size_t next = i;
-            if (!mo_utf8_next(text->data, text->n, &next, &point)) {
-                return UINT32_MAX;
-            }
-            *position = next;
-        }
-        return point;
-    }
-    return text->unit == 2 ? ((const Py_UCS2 *)text->data)[i]
-                           : ((const Py_UCS4 *)text->data)[i];
-}
-
-/* --- fields ---------------------------------------------------------------- */
-
-/* Raises what decoding the whole does, since positions are told. */
-static PyObject *
-refuse_utf8(const source *text)
-{
-    PyObject *whole =
-        PyUnicode_DecodeUTF8(text->data, (Py_ssize_t)text->n, NULL);
-    assert(whole == NULL);
-    Py_XDECREF(whole);
-    return NULL;
-}
-
-static PyObject *
-intern_utf8_field(PyObject *op, const source *text, size_t start, size_t stop)
-{
-    PyObject *field =
-        mo_intern_utf8(op, text->data + start, stop - start, NULL);
-    if (field == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-        PyErr_Clear();
-        return refuse_utf8(text);
-    }
-    return field;
-}
-
-/* The one str to use for the units from start to stop.  A new reference. */
-static PyObject *
-intern_field(PyObject *op, const source *text, size_t start, size_t stop)
-{
-    if (text->utf8) {
-        return intern_utf8_field(op, text, start, stop);
-    }
-    mo_text field = {text->data + start * text->unit, stop - start,
-                     (unsigned)text->unit};
-    if (field.kind == 1) {
-        return mo_intern_text(op, &field);
-    }
-    if (field.length <= MO_SCRATCH_LENGTH) {
-        mo_scratch scratch;
-        field = mo_text_narrow(&field, &scratch);
-        return mo_intern_text(op, &field);
-    }
-    PyObject *string = mo_text_as_str(&field);
-    if (string == NULL) {
-        return NULL;
-    }
-    PyObject *result = mo_internpool_intern_exact(op, string);
-    Py_DECREF(string);
-    return result;
-}
 
 static int
-append_field(PyObject *op, PyObject *list, const source *text, size_t start,
+append_field(PyObject *op, PyObject *list, const mo_source *text, size_t start,
              size_t stop)
 {
-    PyObject *field = intern_field(op, text, start, stop);
+    PyObject *field = mo_intern_field(op, text, start, stop);
     if (field == NULL) {
         return -1;
     }
@@ -186,7 +105,7 @@ widen_separator(separator *sep, size_t unit)
 
 /* Takes the str over, even if it fails. */
 static int
-separator_init(separator *sep, PyObject *string, const source *text)
+separator_init(separator *sep, PyObject *string, const mo_source *text)
 {
     *sep = (separator){
         .data = PyUnicode_DATA(string),
@@ -205,7 +124,7 @@ separator_init(separator *sep, PyObject *string, const source *text)
 /* Where the first unit of the separator is, from `from` on; text->n if it is
  * nowhere. */
 static size_t
-find_first_unit(const source *text, size_t from, const separator *sep)
+find_first_unit(const mo_source *text, size_t from, const separator *sep)
 {
     const char *data = text->data;
     if (text->unit == 1) {
@@ -221,7 +140,7 @@ find_first_unit(const source *text, size_t from, const separator *sep)
 
 /* Where the separator is, from `from` on; text->n if it is nowhere. */
 static size_t
-find(const source *text, size_t from, const separator *sep)
+find(const mo_source *text, size_t from, const separator *sep)
 {
     for (; from < text->n && text->n - from >= sep->n; from++) {
         from = find_first_unit(text, from, sep);
@@ -239,7 +158,7 @@ find(const source *text, size_t from, const separator *sep)
 /* --- the three ways to split ------------------------------------------------ */
 
 static int
-split_by(PyObject *op, PyObject *list, const source *text,
+split_by(PyObject *op, PyObject *list, const mo_source *text,
          const separator *sep, size_t maxsplit)
 {
     size_t start = 0;
@@ -258,11 +177,11 @@ split_by(PyObject *op, PyObject *list, const source *text,
 
 /* Moves *position to the next character that is a space, or is none. */
 static void
-skip(const source *text, size_t *position, bool spaces)
+skip(const mo_source *text, size_t *position, bool spaces)
 {
     while (*position < text->n) {
         size_t next = *position;
-        uint32_t point = read_point(text, &next);
+        uint32_t point = mo_source_next(text, &next);
         if ((Py_UNICODE_ISSPACE(point) != 0) != spaces) {
             return;
         }
@@ -271,7 +190,7 @@ skip(const source *text, size_t *position, bool spaces)
 }
 
 static int
-split_by_space(PyObject *op, PyObject *list, const source *text,
+split_by_space(PyObject *op, PyObject *list, const mo_source *text,
                size_t maxsplit)
 {
     size_t position = 0;
@@ -299,21 +218,22 @@ ends_line(uint32_t point)
 }
 
 static int
-split_by_line(PyObject *op, PyObject *list, const source *text, bool keepends)
+split_by_line(PyObject *op, PyObject *list, const mo_source *text,
+              bool keepends)
 {
     for (size_t start = 0, next; start < text->n; start = next) {
         size_t stop;
         uint32_t point = 0;
         for (stop = next = start; next < text->n && !ends_line(point);) {
             stop = next;
-            point = read_point(text, &next);
+            point = mo_source_next(text, &next);
         }
         if (!ends_line(point)) {
             stop = next; /* the last line, without an end */
         }
         if (point == '\r' && next < text->n) {
             size_t after = next;
-            next = read_point(text, &after) == '\n' ? after : next;
+            next = mo_source_next(text, &after) == '\n' ? after : next;
         }
         if (append_field(op, list, text, start, keepends ? next : stop) < 0) {
             return -1;
@@ -333,7 +253,7 @@ typedef struct {
 } task;
 
 static int
-split_source(PyObject *op, PyObject *list, const source *text,
+split_source(PyObject *op, PyObject *list, const mo_source *text,
              const task *todo)
 {
     if (todo->lines) {
@@ -351,48 +271,27 @@ split_source(PyObject *op, PyObject *list, const source *text,
     return status;
 }
 
-static int
-split_buffer(PyObject *op, PyObject *list, PyObject *value, const task *todo)
-{
-    Py_buffer buffer;
-    if (PyObject_GetBuffer(value, &buffer, PyBUF_SIMPLE) < 0) {
-        return -1;
-    }
-    source text = {buffer.buf, (size_t)buffer.len, 1, false};
-    text.utf8 = !mo_utf8_is_ascii(text.data, text.n);
-    int status = split_source(op, list, &text, todo);
-    PyBuffer_Release(&buffer);
-    return status;
-}
-
-static int
-split_str(PyObject *op, PyObject *list, PyObject *value, const task *todo)
-{
-    if (MO_STR_READY(value) < 0) {
-        return -1;
-    }
-    source text = {PyUnicode_DATA(value), (size_t)PyUnicode_GET_LENGTH(value),
-                   (size_t)PyUnicode_KIND(value), false};
-    return split_source(op, list, &text, todo);
-}
-
 /* A new list of the fields of a str or buffer. */
 static PyObject *
 split(PyObject *op, const char *function, PyObject *value, const task *todo)
 {
-    bool is_str = PyUnicode_Check(value);
-    if (!is_str && !PyObject_CheckBuffer(value)) {
+    if (!PyUnicode_Check(value) && !PyObject_CheckBuffer(value)) {
         PyErr_Format(PyExc_TypeError,
                      "%s() argument 'text' must be str or a bytes-like "
                      "object, not %.200s",
                      function, Py_TYPE(value)->tp_name);
         return NULL;
     }
+    mo_source text;
+    Py_buffer buffer;
+    if (mo_source_init(&text, value, &buffer) < 0) {
+        return NULL;
+    }
     PyObject *list = PyList_New(0);
-    if (list != NULL && (is_str ? split_str(op, list, value, todo)
-                                : split_buffer(op, list, value, todo)) < 0) {
+    if (list != NULL && split_source(op, list, &text, todo) < 0) {
         Py_CLEAR(list);
     }
+    PyBuffer_Release(&buffer); /* does nothing if obj is NULL */
     return list;
 }
 

@@ -24,6 +24,14 @@ typedef union {
 mo_text
 mo_text_narrow(const mo_text *wide, mo_scratch *scratch);
 
+/* A text to take parts of: code points of a str, or UTF-8 in a buffer. */
+typedef struct {
+    const char *data; /* borrowed */
+    size_t n;         /* units */
+    size_t unit;      /* bytes of one: 1, 2 or 4 */
+    bool utf8;        /* then not ASCII, else units are code points */
+} mo_source;
+
 /* Whether all of n bytes are below 0x80. */
 bool
 mo_utf8_is_ascii(const char *bytes, size_t n);
@@ -38,5 +46,26 @@ mo_utf8_as_text(const char *bytes, size_t n, mo_scratch *scratch,
  * anything in *point, if there is none. */
 bool
 mo_utf8_next(const char *bytes, size_t n, size_t *position, uint32_t *point);
+
+/* Moves *position < n behind the character there and gives it.  A byte that
+ * begins none counts as one, UINT32_MAX. */
+static inline uint32_t
+mo_source_next(const mo_source *source, size_t *position)
+{
+    size_t i = (*position)++;
+    if (source->unit == 1) {
+        uint32_t point = (unsigned char)source->data[i];
+        if (point >= 0x80 && source->utf8) {
+            size_t next = i;
+            if (!mo_utf8_next(source->data, source->n, &next, &point)) {
+                return UINT32_MAX;
+            }
+            *position = next;
+        }
+        return point;
+    }
+    return source->unit == 2 ? ((const uint16_t *)source->data)[i]
+                             : ((const uint32_t *)source->data)[i];
+}
 
 #endif
