@@ -19,15 +19,16 @@
 /* So many digits fit into 64 bits. */
 #define SHORT_INT 18
 
-/* Keys are mostly those of the object before, and found here at once; also
- * one object then if the pool is too small to keep them. */
+/* Keys are mostly those of the object before, and found here at once. */
 #define RECENT_KEYS 256
 
 typedef struct {
     PyObject *pool; /* borrowed */
     mo_source text;
-    size_t position;               /* of the next unit, at most text.n */
-    int depth;                     /* arrays and objects that are open */
+    size_t position; /* of the next unit, at most text.n */
+    int depth;       /* arrays and objects that are open */
+    PyObject *keys;  /* owned dict: each key to itself, so that equal ones are
+                       one object even if the pool keeps none of them */
     PyObject *recent[RECENT_KEYS]; /* owned, or NULL; by hash */
 } scanner;
 
@@ -278,20 +279,33 @@ intern_escaped(scanner *s, size_t start, size_t stop)
     return result;
 }
 
+/* The key of this document that equals one.  Steals that; NULL stays NULL. */
+static PyObject *
+share_key(scanner *s, PyObject *key)
+{
+    if (key == NULL) {
+        return NULL;
+    }
+    PyObject *shared = PyDict_SetDefault(s->keys, key, key);
+    Py_XINCREF(shared);
+    Py_DECREF(key);
+    return shared;
+}
+
 static PyObject *
 intern_key(scanner *s, size_t start, size_t stop)
 {
     mo_scratch scratch;
     mo_text text;
     if (!mo_source_text(&s->text, start, stop, &scratch, &text)) {
-        return mo_intern_field(s->pool, &s->text, start, stop);
+        return share_key(s, mo_intern_field(s->pool, &s->text, start, stop));
     }
     uint64_t hash = mo_hash_text(mo_pool_of(s->pool)->key, &text);
     PyObject **recent = &s->recent[(hash >> 32) % RECENT_KEYS];
     if (*recent != NULL && mo_str_equal_text(*recent, &text)) {
         return Py_NewRef(*recent);
     }
-    PyObject *key = mo_intern_text(s->pool, &text);
+    PyObject *key = share_key(s, mo_intern_text(s->pool, &text));
     if (key != NULL) {
         Py_XSETREF(*recent, Py_NewRef(key));
     }
@@ -310,7 +324,8 @@ scan_string(scanner *s, bool is_key)
     }
     s->position = stop + 1;
     if (escaped) {
-        return intern_escaped(s, start, stop);
+        PyObject *string = intern_escaped(s, start, stop);
+        return is_key ? share_key(s, string) : string;
     }
     return is_key ? intern_key(s, start, stop)
                   : mo_intern_field(s->pool, &s->text, start, stop);
@@ -440,10 +455,12 @@ scan_value(scanner *s)
 static PyObject *
 scan_document(scanner *s)
 {
-    PyObject *value = scan_value(s);
+    s->keys = PyDict_New();
+    PyObject *value = s->keys ? scan_value(s) : NULL;
     if (value != NULL && (skip_space(s), s->position < s->text.n)) {
         Py_CLEAR(value);
     }
+    Py_XDECREF(s->keys);
     for (int i = 0; i < RECENT_KEYS; i++) {
         Py_XDECREF(s->recent[i]);
     }
