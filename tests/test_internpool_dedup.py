@@ -8,6 +8,7 @@ import itertools
 import json
 import pickle
 import sys
+import tracemalloc
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque, namedtuple
@@ -534,12 +535,16 @@ class TestReport:
 
     def test_instances_do_not_grow(self) -> None:
         # One is asked for its __dict__, to learn the names of attributes.
-        cities = [City(fresh("north")) for _ in range(1000)]
-        gc.collect()
-        before = sys.getallocatedblocks()
-        InternPool().dedup(cities)
-        gc.collect()
-        assert sys.getallocatedblocks() < before - 900
+        tracemalloc.start()
+        try:
+            cities = [City(fresh("north")) for _ in range(1000)]
+            before = tracemalloc.get_traced_memory()[0]
+            report = InternPool().dedup(cities)
+            freed = before - tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert report.bytes_freed == 999 * sys.getsizeof("north")
+        assert freed > report.bytes_freed - 4000
 
 
 class TestErrors:

@@ -362,17 +362,24 @@ write_dict(walker *w, PyObject *dict, PyObject *items)
 
 /* --- tuples -------------------------------------------------------------------- */
 
-/* Whether a new tuple of this type would lack nothing but identity. */
+/* Whether a new tuple of this type would lack nothing but identity: 1 or 0, or
+ * -1 with an exception set. */
 static int
 can_be_remade(PyTypeObject *type)
 {
     if (type == &PyTuple_Type) {
-        return true;
+        return 1;
     }
-    return type->tp_basicsize == PyTuple_Type.tp_basicsize &&
-           type->tp_dictoffset == 0 &&
-           PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
-           PyObject_HasAttrString((PyObject *)type, "_fields");
+    if (type->tp_basicsize != PyTuple_Type.tp_basicsize ||
+        type->tp_dictoffset != 0 ||
+        !PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
+        return 0;
+    }
+    PyObject *fields;
+    int is_named =
+        PyObject_GetOptionalAttrString((PyObject *)type, "_fields", &fields);
+    Py_XDECREF(fields);
+    return is_named;
 }
 
 /* A named tuple, or a plain one.  Steals the plain one. */
@@ -403,8 +410,9 @@ remake_tuple(PyObject *tuple, PyObject *items)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
         changed |= PyList_GET_ITEM(items, i) != PyTuple_GET_ITEM(tuple, i);
     }
-    if (!changed || !can_be_remade(Py_TYPE(tuple))) {
-        return Py_NewRef(tuple);
+    int possible = changed ? can_be_remade(Py_TYPE(tuple)) : 0;
+    if (possible <= 0) {
+        return possible < 0 ? NULL : Py_NewRef(tuple);
     }
     return as_tuple_of_type(Py_TYPE(tuple), PyList_AsTuple(items));
 }
