@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import itertools
+import json
 import random
 import signal
 import sys
@@ -265,3 +266,73 @@ class TestThreads:
         run_threads(interning, interning, looking, discarding, resizing, validating)
         pool._debug_validate()
         assert set(pool) <= set(WORDS)
+
+    def test_bulk_calls_at_once(self) -> None:
+        pool = InternPool(100)
+        stop = threading.Event()
+        text = ",".join(WORDS)
+        document = json.dumps([{word: word for word in WORDS[:20]}] * 5)
+
+        def until_stopped(action: Callable[[], None]) -> Callable[[], None]:
+            def run() -> None:
+                while not stop.is_set():
+                    action()
+
+            return run
+
+        def listing() -> None:
+            words = list(map(fresh, WORDS))
+            pool.intern_list(words)
+            assert words == WORDS
+            assert pool.intern_many(map(fresh, WORDS)) == WORDS
+
+        def splitting() -> None:
+            assert pool.split(text, ",") == WORDS
+            assert pool.split(text.encode(), b",") == WORDS
+            assert pool.split_lines(text.replace(",", "\n")) == WORDS
+            for word in WORDS:
+                assert pool.intern_utf8(word.encode()) == word
+
+        def loading() -> None:
+            loaded = pool.json_loads(document)
+            assert loaded == json.loads(document)
+            pool.dedup(json.loads(document))
+
+        def disturbing() -> None:
+            try:
+                for _ in range(40):
+                    with contextlib.suppress(ValueError):
+                        pool.pin(fresh("word 5"))
+                    pool.trim(max_bytes=1000)
+                    pool.resize(50, 5000)
+                    pool.unpin("word 5")
+                    pool.resize(100, None)
+                    pool._debug_validate()
+            finally:
+                stop.set()
+
+        run_threads(*map(until_stopped, [listing, splitting, loading]), disturbing)
+        pool._debug_validate()
+
+    def test_a_list_that_another_thread_changes(self) -> None:
+        pool = InternPool()
+        shared: list[str] = []
+        stop = threading.Event()
+
+        def changing() -> None:
+            try:
+                for _ in range(200):
+                    shared.extend(map(fresh, WORDS))
+                    del shared[::2]
+                    shared.clear()
+            finally:
+                stop.set()
+
+        def interning() -> None:
+            while not stop.is_set():
+                pool.intern_list(shared)
+                pool.dedup([shared])
+
+        run_threads(changing, interning, interning)
+        assert set(pool) <= set(WORDS)
+        pool._debug_validate()
