@@ -8,6 +8,7 @@ and the ``test_bench_*`` files read it; nothing else defines a workload.
 import collections
 import functools
 import importlib
+import json
 import math
 import random
 import sys
@@ -264,6 +265,223 @@ def _internpool_unique(n: int) -> Iterator[Operation]:
     )
 
 
+def _intern_in_place(strings: list[str]) -> list[str]:
+    for i, s in enumerate(strings):
+        strings[i] = sys.intern(s)
+    return strings
+
+
+def _internpool_lists(n: int) -> Iterator[Operation]:
+    for distinct, promised in ((20_000, 2.0), (200_000, 4.0)):
+        if distinct > n:
+            continue
+        resident = [f"Processing item {i}" for i in range(distinct)]
+        pool = memopt.InternPool(distinct)
+        pool.intern_list(resident)
+        kept = [sys.intern(s) for s in resident]
+
+        def in_place(
+            strings: list[str], pool: Any = pool, kept: Any = kept
+        ) -> list[str]:
+            pool.intern_list(strings)
+            return strings
+
+        def messages(distinct: int = distinct) -> list[str]:
+            return _messages(n, distinct)
+
+        yield Operation(
+            f"InternPool: intern_list, {distinct:,} distinct strings",
+            (
+                Contender("InternPool", messages, in_place),
+                Contender("loop of sys.intern", messages, _intern_in_place),
+            ),
+            promises=(("loop of sys.intern", promised),),
+        )
+
+
+def _internpool_bytes(n: int) -> Iterator[Operation]:
+    pool = memopt.InternPool()
+    texts = [f"Processing item {i:04}" for i in range(1000)]
+    fields = [texts[i % 1000].encode() for i in range(n)]
+    draw = random.Random(3).randrange
+    lines = [
+        ",".join(f"field {draw(300 if i % 3 == 0 else 10)}" for i in range(12)).encode()
+        for _ in range(n // 20)
+    ]
+    for line in lines:
+        pool.split(line, b",")
+    kept = [*map(sys.intern, texts), *(sys.intern(f"field {i}") for i in range(300))]
+
+    yield Operation(
+        "InternPool: intern_utf8 of 20 bytes that are resident",
+        (
+            Contender(
+                "InternPool",
+                lambda: pool.intern_many(texts) and fields,
+                lambda fields: [pool.intern_utf8(b) for b in fields],
+            ),
+            Contender(
+                "sys.intern(decode)",
+                lambda: fields,
+                lambda fields, kept=kept: [sys.intern(b.decode()) for b in fields],
+            ),
+            Contender("decode", lambda: fields, lambda f: [b.decode() for b in f]),
+        ),
+        promises=(("sys.intern(decode)", 2.0),),
+    )
+    yield Operation(
+        "InternPool: split into 12 fields",
+        (
+            Contender(
+                "InternPool",
+                lambda: lines,
+                lambda lines: [pool.split(line, b",") for line in lines],
+            ),
+            Contender(
+                "sys.intern",
+                lambda: lines,
+                lambda lines: [
+                    [sys.intern(f) for f in line.decode().split(",")] for line in lines
+                ],
+            ),
+            Contender(
+                "decode, split",
+                lambda: lines,
+                lambda lines: [line.decode().split(",") for line in lines],
+            ),
+        ),
+        promises=(("sys.intern", 2.0),),
+    )
+
+
+def _records(n: int) -> str:
+    """A JSON document of n repetitive records, about 330 bytes each."""
+    draw = random.Random(5).randrange
+    return json.dumps(
+        [
+            {
+                "id": i,
+                "timestamp": f"2024-03-{1 + i // 5000 % 28:02}T{i // 200 % 24:02}:00",
+                "level": ("DEBUG", "INFO", "WARNING", "ERROR")[draw(4)],
+                "service": f"service-{draw(40):03}",
+                "host": f"host-{draw(200)}.example.org",
+                "message": f"Processing item {draw(2000)} finished",
+                "latency": draw(10**6) / 1000,
+                "user": {
+                    "city": f"City number {draw(500)}",
+                    "country": f"C {draw(50)}",
+                },
+                "tags": [f"service-{draw(40):03}" for _ in range(3)],
+            }
+            for i in range(n)
+        ]
+    )
+
+
+def _walk(value: Any) -> None:
+    """Interns by hand what dedup() interns."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str):
+                value[key] = sys.intern(item)
+            else:
+                _walk(item)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            if isinstance(item, str):
+                value[i] = sys.intern(item)
+            else:
+                _walk(item)
+
+
+def _internpool_documents(n: int) -> Iterator[Operation]:
+    document = _records(n * 3 // 20)
+
+    def walked(value: Any) -> Any:
+        _walk(value)
+        return value
+
+    def deduplicated(value: Any) -> Any:
+        memopt.InternPool().dedup(value)
+        return value
+
+    yield Operation(
+        f"InternPool: json_loads of {len(document) / 1e6:.0f} MB",
+        (
+            Contender(
+                "json_loads",
+                lambda: document,
+                lambda d: memopt.InternPool().json_loads(d),
+            ),
+            Contender("json.loads", lambda: document, json.loads),
+        ),
+        promises=(("json.loads", 1 / 1.15),),
+    )
+    yield Operation(
+        "InternPool: dedup of that document, loaded",
+        (
+            Contender("dedup", lambda: json.loads(document), deduplicated),
+            Contender("recursive sys.intern", lambda: json.loads(document), walked),
+        ),
+        promises=(("recursive sys.intern", 10.0),),
+        note="Both wait for memory, and free the same strings, which alone takes"
+        " a third of dedup's time; the rest is reading and writing the dicts.",
+    )
+
+
+def _internpool_new_strings(n: int) -> Iterator[Operation]:
+    yield Operation(
+        "InternPool: a list of new strings, each passed through 4,096 entries",
+        (
+            Contender(
+                "InternPool",
+                lambda: memopt.InternPool(4096).intern,
+                lambda intern: [intern(f"Processing item {i}") for i in range(n)],
+            ),
+            Contender(
+                "strings alone",
+                lambda: None,
+                lambda _: [f"Processing item {i}" for i in range(n)],
+            ),
+        ),
+        promises=(("strings alone", 1 / 1.35),),
+    )
+
+
+def _internpool_lru(n: int) -> Iterator[Operation]:
+    """One stream through bounded LRU caches that hold half of its strings."""
+    capacity = 10_000
+
+    def stream(label: str, make: Any, needs: str | None = None) -> Contender:
+        return Contender(
+            label,
+            lambda: (make(), _messages(n, 2 * capacity)),
+            lambda pair: _call_each(*pair),
+            needs,
+        )
+
+    yield Operation(
+        "InternPool: policy lru, half of the strings resident",
+        (
+            stream(
+                "InternPool", lambda: memopt.InternPool(capacity, policy="lru").intern
+            ),
+            stream("functools.lru_cache", lambda: _functools_intern(capacity)),
+            stream("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
+            stream(
+                "cachetools",
+                lambda: _cache_intern("cachetools", "LRUCache", capacity),
+                "cachetools",
+            ),
+        ),
+        promises=(
+            ("functools.lru_cache", 1.0),
+            ("lru-dict", 1.0),
+            ("cachetools", 1.0),
+        ),
+    )
+
+
 # FloatMatrix and fsum
 
 
@@ -392,6 +610,11 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_lazymap_sums(n),
         *_internpool_hits(n),
         *_internpool_unique(n),
+        *_internpool_new_strings(n),
+        *_internpool_lists(n),
+        *_internpool_bytes(n),
+        *_internpool_documents(n),
+        *_internpool_lru(n),
         *_matrix_sum(side),
         *_matrix_construction(side),
         *_fsum_of_lists(side),

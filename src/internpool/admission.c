@@ -25,43 +25,6 @@ mo_ghost_reserve(mo_ghost *ghost, uint32_t count, uint32_t size)
     return 0;
 }
 
-/* The place of a hash; there must be one.  Its upper half chooses it, the
- * 16 bits below are the fingerprint, so that the two are independent. */
-static uint16_t *
-place_of(const mo_ghost *ghost, uint64_t hash)
-{
-    return &ghost->fingerprints[(hash >> 32) * ghost->size >> 32];
-}
-
-static uint16_t
-fingerprint_of(uint64_t hash)
-{
-    uint16_t bits = (uint16_t)(hash >> 16);
-    return (uint16_t)(bits + (bits == 0));
-}
-
-bool
-mo_ghost_recall(mo_ghost *ghost, uint64_t hash)
-{
-    if (ghost->size == 0) {
-        return false;
-    }
-    uint16_t *place = place_of(ghost, hash);
-    bool known = *place == fingerprint_of(hash);
-    if (known) {
-        *place = 0;
-    }
-    return known;
-}
-
-void
-mo_ghost_remember(mo_ghost *ghost, uint64_t hash)
-{
-    if (ghost->size > 0) {
-        *place_of(ghost, hash) = fingerprint_of(hash);
-    }
-}
-
 size_t
 mo_ghost_nbytes(const mo_ghost *ghost)
 {

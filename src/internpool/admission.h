@@ -35,12 +35,43 @@ mo_ghost_free(mo_ghost *ghost);
 int
 mo_ghost_reserve(mo_ghost *ghost, uint32_t count, uint32_t size);
 
-/* Whether a string of this hash was remembered lately; forgets that it was. */
-bool
-mo_ghost_recall(mo_ghost *ghost, uint64_t hash);
+/* The place of a hash; there must be one.  Its upper half chooses it, the
+ * 16 bits below are the fingerprint, so that the two are independent. */
+static inline uint16_t *
+mo_ghost_place(const mo_ghost *ghost, uint64_t hash)
+{
+    return &ghost->fingerprints[(hash >> 32) * ghost->size >> 32];
+}
 
-void
-mo_ghost_remember(mo_ghost *ghost, uint64_t hash);
+static inline uint16_t
+mo_ghost_fingerprint(uint64_t hash)
+{
+    uint16_t bits = (uint16_t)(hash >> 16);
+    return (uint16_t)(bits + (bits == 0));
+}
+
+/* Whether a string of this hash was remembered lately; forgets that it was. */
+static inline bool
+mo_ghost_recall(mo_ghost *ghost, uint64_t hash)
+{
+    if (ghost->size == 0) {
+        return false;
+    }
+    uint16_t *place = mo_ghost_place(ghost, hash);
+    bool known = *place == mo_ghost_fingerprint(hash);
+    if (known) {
+        *place = 0;
+    }
+    return known;
+}
+
+static inline void
+mo_ghost_remember(mo_ghost *ghost, uint64_t hash)
+{
+    if (ghost->size > 0) {
+        *mo_ghost_place(ghost, hash) = mo_ghost_fingerprint(hash);
+    }
+}
 
 /* Bytes of the array. */
 size_t

@@ -131,7 +131,8 @@ reserve(mo_pool *pool, bool full)
         mo_table_reserve(table, pool->max_entries) < 0) {
         return -1;
     }
-    if (full && (pool->policy == MO_S3FIFO || pool->gate.adaptive)) {
+    if (full && pool->ghost.size < table->count &&
+        (pool->policy == MO_S3FIFO || pool->gate.adaptive)) {
         return mo_ghost_reserve(&pool->ghost, table->count, table->capacity);
     }
     return 0;
