@@ -20,8 +20,17 @@ SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
     "src/exactsum/buffer.c",
+    "src/exactsum/dispatch.c",
     "src/exactsum/exactsum.c",
     "src/exactsum/fsum.c",
+    "src/exactsum/items.c",
+    "src/exactsum/kernel_avx2.c",
+    "src/exactsum/kernel_avx512.c",
+    "src/exactsum/kernel_baseline.c",
+    "src/exactsum/ladder.c",
+    "src/exactsum/layout.c",
+    "src/exactsum/lines.c",
+    "src/exactsum/parallel.c",
     "src/exactsum/reader.c",
     "src/exactsum/serial.c",
     "src/exactsum/sum.c",
@@ -66,6 +75,8 @@ SOURCES = [
     "src/lazymap/tuples.c",
     "src/lazymap/view.c",
     "src/lazymap/window.c",
+    "src/platform/cpu.c",
+    f"src/platform/threads_{'windows' if sys.platform == 'win32' else 'posix'}.c",
 ]
 
 GNU_WARNINGS = [

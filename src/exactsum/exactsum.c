@@ -8,6 +8,7 @@
  * must run inside ends in _lock_held and runs no Python code. */
 #include "exactsum/exactsum.h"
 
+#include "exactsum/dispatch.h"
 #include "exactsum/fsum.h"
 #include "exactsum/reader.h"
 #include "exactsum/serial.h"
@@ -55,6 +56,12 @@ exactsum_alloc(PyTypeObject *type, const mo_sum *sum)
         *sum_of(self) = *sum;
     }
     return self;
+}
+
+PyObject *
+mo_exactsum_new(mo_state *state, const mo_sum *sum)
+{
+    return exactsum_alloc(state->exactsum.ExactSumType, sum);
 }
 
 static PyObject *
@@ -135,8 +142,8 @@ exactsum_add(PyObject *op, PyObject *x)
 }
 
 PyDoc_STRVAR(update_doc,
-"update($self, obj, /)\n--\n\n"
-"Add every number in obj: whatever memopt.fsum takes.\n\n"
+"update($self, obj, /, *, threads=None)\n--\n\n"
+"Add every number in obj: whatever memopt.fsum takes, and in as many threads.\n\n"
 "All or nothing: if an item is not a number (TypeError), or anything that obj\n"
 "runs raises, the sum is left as it was.  Linear time, constant memory.\n\n"
 ">>> s = memopt.ExactSum()\n"
@@ -145,11 +152,17 @@ PyDoc_STRVAR(update_doc,
 "(0.6, 3)");
 
 static PyObject *
-exactsum_update(PyObject *op, PyObject *obj)
+exactsum_update(PyObject *op, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"", "threads", NULL};
+    PyObject *obj, *argument = NULL;
+    int threads;
     mo_sum terms;
     mo_sum_init(&terms);
-    if (mo_sum_read(mo_state_of(Py_TYPE(op)), obj, &terms) < 0 ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:update", names, &obj,
+                                     &argument) ||
+        mo_threads_parse(argument, &threads) < 0 ||
+        mo_sum_read(mo_state_of(Py_TYPE(op)), obj, threads, &terms) < 0 ||
         exactsum_apply(op, mo_sum_merge, &terms) < 0) {
         return NULL;
     }
@@ -355,7 +368,8 @@ exactsum_setstate(PyObject *op, PyObject *state)
 
 static PyMethodDef exactsum_methods[] = {
     {"add", exactsum_add, METH_O, add_doc},
-    {"update", exactsum_update, METH_O, update_doc},
+    {"update", (PyCFunction)(void (*)(void))exactsum_update,
+     METH_VARARGS | METH_KEYWORDS, update_doc},
     {"merge", exactsum_merge, METH_O, merge_doc},
     {"__reduce__", exactsum_reduce, METH_NOARGS, reduce_doc},
     {"__setstate__", exactsum_setstate, METH_O, setstate_doc},
@@ -432,7 +446,7 @@ mo_exactsum_setup(PyObject *module, mo_state *state)
         PyModule_AddType(module, state->exactsum.ExactSumType) < 0) {
         return -1;
     }
-    return mo_fsum_setup(module);
+    return mo_dispatch_setup(module, state) < 0 ? -1 : mo_fsum_setup(module);
 }
 
 int

@@ -8,12 +8,17 @@
 
 #include "compat.h"
 #include "exactsum/accumulator.h"
+#include "exactsum/parallel.h"
 
 typedef struct mo_state mo_state;
 
-/* What the room keeps in its module's state; owned references. */
+/* What the room keeps in its module's state. */
 typedef struct {
-    PyTypeObject *ExactSumType;
+    PyTypeObject *ExactSumType; /* owned */
+    const mo_kernel *kernel;    /* static: the one that sums */
+    /* As in mo_plan, for all calls so far. */
+    int64_t used[MO_RUNGS];
+    int64_t threads_used;
 } mo_exactsum_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
@@ -53,11 +58,22 @@ mo_sum_count(mo_sum *sum, int64_t terms);
 mo_sum
 mo_exactsum_snapshot(PyObject *exactsum);
 
+/* A new object of ExactSumType that holds the sum. */
+PyObject *
+mo_exactsum_new(mo_state *state, const mo_sum *sum);
+
 /* Adds every number in `obj`, an iterable, buffer or nesting of them (what
- * memopt.fsum takes).  Runs Python code.  0, or -1 with an exception set and
- * `sum` holding some of the numbers: read into a fresh one, then merge. */
+ * memopt.fsum takes), in up to so many threads (see mo_plan).  Runs Python
+ * code, and releases the GIL.  0, or -1 with an exception set and `sum`
+ * holding some of the numbers: read into a fresh one, then merge. */
 int
-mo_sum_read(mo_state *state, PyObject *obj, mo_sum *sum);
+mo_sum_read(mo_state *state, PyObject *obj, int threads, mo_sum *sum);
+
+/* Reads an argument `threads`: NULL, for one not given, and None mean
+ * MO_THREADS_AUTO.  0, or -1 with TypeError or ValueError set; may run Python
+ * code (__index__). */
+int
+mo_threads_parse(PyObject *argument, int *threads);
 
 /* What a sum that is not an ordinary number becomes. */
 typedef enum {

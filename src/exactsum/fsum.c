@@ -3,13 +3,14 @@
 
 #include "state.h"
 
-/* fsum(obj, /, *, special="propagate"): *special is NULL if not given. */
+/* fsum(obj, /, *, special="propagate", threads=None): both are NULL if not
+ * given. */
 static int
 parse_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                PyObject **special)
+                PyObject **special, PyObject **threads)
 {
     Py_ssize_t keywords = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
-    *special = NULL;
+    *special = *threads = NULL;
     if (nargs != 1) {
         PyErr_Format(PyExc_TypeError,
                      "fsum() takes exactly 1 positional argument (%zd given)",
@@ -18,19 +19,24 @@ parse_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
     }
     for (Py_ssize_t i = 0; i < keywords; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (PyUnicode_CompareWithASCIIString(name, "special") != 0) {
+        if (PyUnicode_CompareWithASCIIString(name, "special") == 0) {
+            *special = args[nargs + i];
+        }
+        else if (PyUnicode_CompareWithASCIIString(name, "threads") == 0) {
+            *threads = args[nargs + i];
+        }
+        else {
             PyErr_Format(PyExc_TypeError,
                          "fsum() got an unexpected keyword argument '%U'",
                          name);
             return -1;
         }
-        *special = args[nargs + i];
     }
     return 0;
 }
 
 PyDoc_STRVAR(fsum_doc,
-"fsum(obj, /, *, special='propagate')\n--\n\n"
+"fsum(obj, /, *, special='propagate', threads=None)\n--\n\n"
 "Return the correctly rounded sum of all numbers in obj, as a float.\n\n"
 "The result is the infinitely precise sum, rounded once to the nearest\n"
 "float, ties to even: what math.fsum returns, but for numbers in any shape.\n"
@@ -50,8 +56,16 @@ PyDoc_STRVAR(fsum_doc,
 "not) and for items that no float can stand for: complex, datetime, object\n"
 "and extended-precision arrays.  An int too large for a float is an\n"
 "OverflowError.\n\n"
-"Time is linear in the number of items, memory constant.  Algorithm: R. M.\n"
-"Neal, \"Fast exact summation using small and large superaccumulators\"\n"
+"threads is how many threads may read a large buffer, None meaning as many as\n"
+"pay, up to the processors that this process may use; the sum has the same\n"
+"bits with any number.  Other Python threads run meanwhile: what they write\n"
+"into the buffer may or may not be summed.  Other iterables are read by the\n"
+"calling thread alone.  TypeError or ValueError if it is not an int above 0.\n\n"
+"Time is linear in the number of items, memory constant.  Algorithms: the\n"
+"error-free vector transformations of S. M. Rump, T. Ogita and S. Oishi,\n"
+"\"Accurate floating-point summation, part I\" (SIAM J. Sci. Comput. 31,\n"
+"2008), each block proved exact, and where that fails, of R. M. Neal, \"Fast\n"
+"exact summation using small and large superaccumulators\"\n"
 "(arXiv:1505.05571).\n\n"
 ">>> memopt.fsum([0.1] * 10)\n"
 "1.0\n"
@@ -64,15 +78,18 @@ static PyObject *
 fsum(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
      PyObject *kwnames)
 {
-    PyObject *argument;
+    PyObject *special_argument, *threads_argument;
     mo_special special;
-    if (parse_arguments(args, nargs, kwnames, &argument) < 0 ||
-        mo_special_parse(argument, &special) < 0) {
+    int threads;
+    if (parse_arguments(args, nargs, kwnames, &special_argument,
+                        &threads_argument) < 0 ||
+        mo_special_parse(special_argument, &special) < 0 ||
+        mo_threads_parse(threads_argument, &threads) < 0) {
         return NULL;
     }
     mo_sum sum;
     mo_sum_init(&sum);
-    if (mo_sum_read(PyModule_GetState(module), args[0], &sum) < 0) {
+    if (mo_sum_read(PyModule_GetState(module), args[0], threads, &sum) < 0) {
         return NULL;
     }
     mo_sum_kind kind;
