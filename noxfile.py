@@ -36,23 +36,37 @@ PYTHONS = [version for version in SUPPORTED if _is_there(version)]
 DEFAULT = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
+def _fresh(session: nox.Session, name: str) -> Path:
+    """An empty folder of the session's own."""
+    folder = (Path(session.create_tmp()) / name).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _copy(session: nox.Session, name: str, *paths: str) -> Path:
+    """A folder with copies of the files of `paths` that git knows or would add."""
+    target = _fresh(session, name)
+    listing = ["git", "ls-files", "-z", "-co", "--exclude-standard", "--", *paths]
+    done = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
+    for file in filter(None, done.stdout.decode().split("\0")):
+        if (ROOT / file).exists():  # not deleted since
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, target / file)
+    return target
+
+
 def _install(session: nox.Session, *extras: str, **switches: str) -> None:
+    """Build and install a copy: lanes that run at once must not share build/."""
+    source = _copy(session, "source", ".")
     wanted = f"[{','.join(extras)}]" if extras else ""
-    session.install(f".{wanted}", env={"MEMOPT_WERROR": "1", **switches})
+    env = {"MEMOPT_WERROR": "1", **switches}
+    session.install(f"memopt{wanted} @ {source.as_uri()}", env=env)
 
 
 def _elsewhere(session: nox.Session, *folders: str) -> Path:
     """A folder with copies of `folders` and the settings, but no memopt."""
-    target = Path(session.create_tmp()) / "elsewhere"
-    shutil.rmtree(target, ignore_errors=True)
-    for folder in folders:
-        shutil.copytree(
-            ROOT / folder,
-            target / folder,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    shutil.copy(ROOT / "pyproject.toml", target)
-    return target
+    return _copy(session, "elsewhere", "pyproject.toml", *folders)
 
 
 def _run_tests(session: nox.Session, **env: str) -> None:
@@ -90,8 +104,7 @@ def test(session: nox.Session) -> None:
 @nox.session
 def readme(session: nox.Session) -> None:
     """The README's two commands as pasted, in a clone and an empty environment."""
-    clone = Path(session.create_tmp()) / "memopt clone"
-    shutil.rmtree(clone, ignore_errors=True)
+    clone = _fresh(session, "memopt clone")
     session.run("git", "clone", "-q", str(ROOT), str(clone), external=True)
     blocks = re.findall(r"```(?:sh|shell|console)\n(.*?)```", _readme(), re.DOTALL)
     session.chdir(clone)
@@ -103,9 +116,8 @@ def readme(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """sdist, and a wheel from it, installed and tested from another folder."""
     session.install(*nox.project.dependency_groups(_project(), "build"))
-    dist = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(dist), str(ROOT))
+    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
+    session.run("python", "-m", "build", "--outdir", str(dist), str(source))
     (built,) = dist.glob("*.whl")
     session.install(f"memopt[test] @ {built.as_uri()}")
     _run_tests(session)
@@ -125,16 +137,23 @@ def asan(session: nox.Session) -> None:
     compiler = os.environ.get("CC", "gcc").split()
     find = [*compiler, "-print-file-name=libasan.so"]
     library = subprocess.run(find, capture_output=True, text=True, check=True)
-    _run_tests(
-        session,
-        HYPOTHESIS_PROFILE="quick",
-        LD_PRELOAD=library.stdout.strip(),
-        # CPython itself leaves memory behind at exit; tests count leaks.
-        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
-        UBSAN_OPTIONS="print_stacktrace=1",
-        # pymalloc would hide memopt's small blocks from the sanitizer.
-        PYTHONMALLOC="malloc",
-    )
+    reports = _fresh(session, "reports")
+    # CPython itself leaves memory behind at exit; the tests count leaks.
+    options = f"detect_leaks=0:allocator_may_return_null=1:log_path={reports}/asan"
+    try:
+        _run_tests(
+            session,
+            HYPOTHESIS_PROFILE="quick",
+            LD_PRELOAD=library.stdout.strip(),
+            ASAN_OPTIONS=options,
+            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan",
+            # pymalloc would hide memopt's small blocks from the sanitizer.
+            PYTHONMALLOC="malloc",
+        )
+    finally:
+        # pytest would have captured what a sanitizer says as it aborts.
+        for report in sorted(reports.iterdir()):
+            print(report.read_text(encoding="utf-8", errors="replace"))
 
 
 @nox.session

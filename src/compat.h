@@ -230,6 +230,25 @@ PyErr_SetRaisedException(PyObject *exception)
 }
 #endif
 
+/* 1 and a new reference; 0 and NULL if there is no such attribute; -1 and NULL
+ * with an exception set: CPython's own from 3.13 on. */
+#if PY_VERSION_HEX < 0x030D0000
+static inline int
+PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
+                               PyObject **result)
+{
+    *result = PyObject_GetAttrString(obj, name);
+    if (*result != NULL) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+}
+#endif
+
 /* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
  * under the GIL.  A function that runs inside one ends in _lock_held. */
 #if PY_VERSION_HEX >= 0x030D0000

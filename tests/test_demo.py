@@ -74,10 +74,14 @@ def test_json_on_stdout_replaces_the_table() -> None:
 def test_progress_names_each_step() -> None:
     done = run_demo("--only", "floatmatrix")
     lines = done.stderr.splitlines()
-    assert lines == [
-        "[1/2] measuring floatmatrix: lists",
-        "[2/2] measuring floatmatrix: FloatMatrix",
+    assert lines[:2] == [
+        "[1/4] floatmatrix: timing lists",
+        "[2/4] floatmatrix: timing FloatMatrix",
     ]
+    assert {line.split("] ")[1] for line in lines[2:]} == {
+        "floatmatrix: counting the bytes of lists",
+        "floatmatrix: counting the bytes of FloatMatrix",
+    }
 
 
 def test_scale_multiplies_the_work() -> None:
@@ -141,7 +145,7 @@ def test_different_answers_are_shouted() -> None:
 
 
 def test_different_answers_end_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "measure", lambda *_: _result(2))
+    monkeypatch.setattr(command, "measure", lambda *_: [_result(2)])
     options = command.argparse.Namespace(json="-", scale=1, only=["lazymap"])
     assert command.main(options) == 1
 
@@ -154,10 +158,10 @@ def test_matrix_answers_must_agree_to_the_last_bit() -> None:
 
 
 def test_failing_worker_is_reported() -> None:
-    def fail(scale: int) -> scenarios.Outcome:
+    def fail(task: scenarios.Task) -> scenarios.Outcome:
         raise AssertionError("never run here")
 
     variant = scenarios.Variant("no such variant", "", fail)
     broken = scenarios.Scenario("lazymap", "", variant, variant)
     with pytest.raises(MeasurementError, match="ended with 1"):
-        measure(broken, 1, lambda what: None)
+        measure([broken], 1, lambda what: None)

@@ -4,6 +4,7 @@ import array
 import ctypes
 import gc
 import itertools
+import mmap
 import struct
 import sys
 from typing import Any
@@ -354,13 +355,51 @@ def test_empty_buffers() -> None:
         assert m.copy().shape == shape
         assert memoryview(m).shape == shape
         assert m.T.shape == shape[::-1]
+        assert memoryview(m[:, 0] if shape[1] else m[0]).contiguous
 
 
-def test_released_memoryviews_are_refused() -> None:
+@pytest.mark.parametrize("shape", [(2**40, 0), (0, 2**40)])
+def test_strides_of_empty_buffers_mean_nothing(shape: Any) -> None:
+    entries = {"typestr": NATIVE + "f8", "data": (0, False)}
+    m = FloatMatrix(Interface(shape=shape, strides=(2**60, 2**60), **entries))
+    last = m[-1] if shape[0] else m[:, -1]
+    assert last == []
+    assert memoryview(last).contiguous
+    assert m[::2, ::2].shape == (shape[0] // 2, shape[1] // 2)
+    assert m.copy() == m
+
+
+def test_refusals_of_exporters_pass_unchanged() -> None:
     view = memoryview(bytes(8)).cast("d", (1, 1))
     view.release()
-    with pytest.raises((ValueError, TypeError)):
-        FloatMatrix(view)
+    closed = mmap.mmap(-1, 8)
+    closed.close()
+    for obj, reason in ((view, "released memoryview"), (closed, "mmap closed")):
+        for use in (FloatMatrix, lambda obj: FloatMatrix([obj]), FloatMatrix().append):
+            with pytest.raises(ValueError, match=reason):
+                use(obj)
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="__release_buffer__ came with 3.12"
+)
+def test_buffers_are_released_as_they_were_lent() -> None:
+    released: list[Any] = []
+
+    class Watched(array.array):  # type: ignore[type-arg]
+        def __release_buffer__(self, view: memoryview) -> None:
+            released.append((view.shape, view.strides, view.tolist()))
+
+    lent = ((3,), (8,), [1.0, 2.0, 3.0])
+    row = Watched("d", lent[2])
+    m = FloatMatrix.zeros(1, 3)
+    m[0] = row
+    m.append(row)
+    m.extend([row])
+    assert FloatMatrix([row, row]) == [lent[2]] * 2
+    assert FloatMatrix([row], dtype="f") == [lent[2]]
+    m.sum(axis=0, out=row)
+    assert released == [lent] * 6 + [((3,), (8,), [3.0, 6.0, 9.0])]
 
 
 def test_suboffsets_are_refused() -> None:
@@ -465,6 +504,21 @@ def test_interface_by_bytes_is_shared() -> None:
 def test_bad_interfaces(entries: Any, error: Any, message: str | None) -> None:
     with pytest.raises(error, match=message):
         FloatMatrix(Interface(**{"data": bytes(8), **entries}))
+
+
+def test_interface_is_not_read_on_after_an_error() -> None:
+    asked = []
+
+    class Flag:
+        def __bool__(self) -> bool:
+            asked.append(self)
+            return False
+
+    for address, error in (("1", TypeError), (2**70, OverflowError)):
+        entries = {"shape": (1, 1), "typestr": "<f8", "data": (address, Flag())}
+        with pytest.raises(error):
+            FloatMatrix(Interface(**entries))
+    assert not asked
 
 
 def test_interface_that_is_no_dict_or_raises() -> None:

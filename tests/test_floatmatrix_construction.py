@@ -229,6 +229,24 @@ def test_integers_beyond_doubles_overflow_as_in_float() -> None:
     assert FloatMatrix([[2**53 + 1, -(2**1023)]]) == [[2.0**53, -(2.0**1023)]]
 
 
+def test_exceptions_of_items_and_rows_are_noted_with_their_place() -> None:
+    rows: Any
+    cube = memoryview(bytes(8)).cast("d", (1, 1))
+    for rows, note in (
+        ([[1, 2], [3, 10**400]], "row 1, item 1"),
+        ([[1], iter([Raises(KeyError("k"))])], "row 1, item 0"),
+        ([[1], cube], "row 1"),
+        ([memoryview(b"a").cast("c")], "row 0"),
+    ):
+        with pytest.raises((OverflowError, KeyError, ValueError, TypeError)) as caught:
+            FloatMatrix(rows)
+        assert caught.value.__notes__ == [f"while reading {note}"]
+    for use in (FloatMatrix().append, lambda row: FloatMatrix.from_iterable(1, 2, row)):
+        with pytest.raises(OverflowError) as caught:
+            use([1, 10**400])
+        assert caught.value.__notes__ == ["while reading item 1"]
+
+
 class Raises:
     """Fails as an item, and as an iterable after one item."""
 
@@ -368,6 +386,13 @@ def test_shapes_by_index_and_keyword() -> None:
     assert FloatMatrix.zeros(0, 10**12).shape == (0, 10**12)
 
 
+@pytest.mark.parametrize("bad", ["1", None, 1j, [1]])
+def test_full_of_what_is_no_number(bad: Any) -> None:
+    kind = type(bad).__name__
+    with pytest.raises(TypeError, match=rf"^value must be a real number, not {kind}$"):
+        FloatMatrix.full(1, 1, bad)
+
+
 MAKERS: list[Callable[[Any, Any], FloatMatrix]] = [
     FloatMatrix.zeros,
     FloatMatrix.random,
@@ -387,9 +412,10 @@ def test_bad_shapes(make: Callable[[Any, Any], FloatMatrix]) -> None:
     ):
         make(-(10**30), 0)
     for bad in (1.0, "1", None, [1]):
-        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        kind = f"must be an integer, not {type(bad).__name__}$"
+        with pytest.raises(TypeError, match=f"^rows {kind}"):
             make(bad, 1)
-        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        with pytest.raises(TypeError, match=f"^columns {kind}"):
             make(1, bad)
 
 

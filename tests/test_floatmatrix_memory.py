@@ -253,6 +253,17 @@ def test_writing_happens_wholly_or_not_at_all(
     assert fail_each_allocation(whole, write, unchanged_or_done) > 0
 
 
+def test_iterators_lose_no_row_to_a_failure() -> None:
+    def take(subject: list[Any]) -> None:
+        subject[1] = next(subject[0])
+
+    def all_are_there(subject: list[Any]) -> None:
+        rest = list(subject[0])
+        assert (rest if subject[1] is None else [subject[1], *rest]) == whole().tolist()
+
+    assert fail_each_allocation(lambda: [iter(whole()), None], take, all_are_there) > 0
+
+
 def test_numpy_arrays_fail_cleanly() -> None:
     np = pytest.importorskip("numpy", reason="what this test is about")
     array = np.array([[1.0, 2, 3], [4, 5, 6]])
@@ -294,6 +305,10 @@ def test_rows_without_columns_take_neither_memory_nor_time(shape: Any) -> None:
     assert m.sum(axis=0 if rows else 1) == []
     with pytest.raises(MemoryError):
         m.sum(axis=1 if rows else 0)
+    one = m[2**61] if rows else m[:, 2**61]
+    assert one == []
+    assert m[2**61 :, 2**61 :].shape == (rows and 2**61, columns and 2**61)
+    assert m[:: -(2**61), :: -(2**61)].shape == (rows and 2, columns and 2)
 
 
 def test_growth_beyond_memory_leaves_the_matrix_as_it_was() -> None:

@@ -214,6 +214,19 @@ def test_other_types_are_refused_by_name(dtype: Any, named: str) -> None:
         FloatMatrix([array[0]])
 
 
+def test_buffers_that_mislead_are_refused() -> None:
+    masked = np.ma.array([[1.0, 2.0]], mask=[[False, True]])
+    date, time = np.datetime64("2020-01-01"), np.timedelta64(5, "s")
+    m = FloatMatrix.zeros(1, 8)
+    for obj in (masked, [masked[0]], [date], [time]):
+        with pytest.raises(TypeError, match="whose buffer is not what it means"):
+            FloatMatrix(obj)
+    for row in (masked[0], date, time):
+        with pytest.raises(TypeError, match="whose buffer is not what it means"):
+            m.append(row)
+    assert FloatMatrix(masked.filled(0)) == [[1, 0]]
+
+
 def test_numpy_scalars_and_dtypes() -> None:
     row = [np.float64(1.5), np.float32(2.5), np.int8(3), np.bool_(True)]
     assert FloatMatrix([row]) == [[1.5, 2.5, 3, 1]]

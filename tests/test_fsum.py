@@ -677,7 +677,9 @@ def test_allocation_failures_while_reporting_errors() -> None:
             raise AssertionError("an error was lost")
 
     fail_each_allocation(lambda: [[1.0], [2.0, None]], act)
-    assert seen == {"must be real number, not NoneType"}
+    # The first releases of CPython 3.11 raise exceptions without their message
+    # when there is no memory for it.
+    assert seen - {""} == {"must be real number, not NoneType"}
 
 
 def test_is_a_builtin_function() -> None:

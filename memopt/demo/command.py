@@ -5,11 +5,12 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
 from memopt.demo import report
-from memopt.demo.measure import MeasurementError, Result, measure
+from memopt.demo.measure import MeasurementError, Result, measure, steps
 from memopt.demo.scenarios import SCENARIOS, Scenario
 
 
@@ -52,13 +53,15 @@ class _Progress:
         self._steps = steps
         self._done = 0
         self._rewrites = sys.stderr.isatty()
+        self._lock = threading.Lock()
 
     def __call__(self, what: str) -> None:
-        self._done += 1
-        line = f"[{self._done}/{self._steps}] measuring {what}"
-        end = "" if self._rewrites else "\n"
-        start = "\r\033[K" if self._rewrites else ""
-        print(start + line, end=end, file=sys.stderr, flush=True)
+        with self._lock:
+            self._done += 1
+            line = f"[{self._done}/{self._steps}] {what}"
+            end = "" if self._rewrites else "\n"
+            start = "\r\033[K" if self._rewrites else ""
+            print(start + line, end=end, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._rewrites:
@@ -92,9 +95,9 @@ def _fail(message: object) -> int:
 
 
 def _measure_all(scenarios: list[Scenario], scale: int) -> list[Result]:
-    progress = _Progress(sum(len(s.variants) for s in scenarios))
+    progress = _Progress(steps(scenarios))
     try:
-        return [measure(scenario, scale, progress) for scenario in scenarios]
+        return measure(scenarios, scale, progress)
     finally:
         progress.clear()
 

@@ -1,13 +1,21 @@
 """Measures scenarios, each variant in fresh processes of its own."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from memopt.demo.scenarios import Scenario, Variant
+
+# What a run of the worker is for, by the mode it is given.
+PURPOSE = {"plain": "timing", "traced": "counting the bytes of"}
 
 
 @dataclass(frozen=True)
@@ -44,26 +52,31 @@ class MeasurementError(RuntimeError):
     """A worker process failed; the message holds what it wrote to stderr."""
 
 
-def _run_worker(name: str, label: str, scale: int, mode: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "memopt.demo.worker"]
-    done = subprocess.run(
-        [*command, name, label, str(scale), mode],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise MeasurementError(
-            f"{name}, variant {label}, ended with {done.returncode}:\n{done.stderr}"
+@dataclass(frozen=True)
+class _Job:
+    scenario: Scenario
+    variant: Variant
+    file: Path
+
+    def run(self, scale: int, mode: str) -> dict[str, Any]:
+        name, label = self.scenario.name, self.variant.label
+        command = [sys.executable, "-m", "memopt.demo.worker"]
+        done = subprocess.run(
+            [*command, name, label, str(scale), str(self.file), mode],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+        if done.returncode != 0:
+            raise MeasurementError(
+                f"{name}, variant {label}, ended with {done.returncode}:\n{done.stderr}"
+            )
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
 
-def measure_variant(scenario: Scenario, variant: Variant, scale: int) -> Cost:
-    plain = _run_worker(scenario.name, variant.label, scale, "plain")
-    traced = _run_worker(scenario.name, variant.label, scale, "traced")
+def _cost(variant: Variant, plain: dict[str, Any], traced: dict[str, Any]) -> Cost:
     return Cost(
         label=variant.label,
         code=variant.code,
@@ -74,11 +87,52 @@ def measure_variant(scenario: Scenario, variant: Variant, scale: int) -> Cost:
     )
 
 
-def measure(scenario: Scenario, scale: int, progress: Callable[[str], None]) -> Result:
-    """Run every variant of ``scenario``; ``progress`` is told of each first."""
-    costs = []
-    for variant in scenario.variants:
-        progress(f"{scenario.name}: {variant.label}")
-        costs.append(measure_variant(scenario, variant, scale))
-    before, after, *others = costs
-    return Result(scenario, before, after, tuple(others))
+def steps(scenarios: Sequence[Scenario]) -> int:
+    """How often ``measure`` will report progress."""
+    runs = 2 * sum(len(scenario.variants) for scenario in scenarios)
+    return runs + sum(scenario.prepare is not None for scenario in scenarios)
+
+
+def _prepare(
+    scenarios: Sequence[Scenario], folder: Path, progress: Callable[[str], None]
+) -> list[_Job]:
+    jobs = []
+    for scenario in scenarios:
+        file = folder / scenario.name
+        if scenario.prepare is not None:
+            progress(f"{scenario.name}: making the input")
+            scenario.prepare(file)
+        jobs += [_Job(scenario, variant, file) for variant in scenario.variants]
+    return jobs
+
+
+def measure(
+    scenarios: Sequence[Scenario], scale: int, progress: Callable[[str], None]
+) -> list[Result]:
+    """Run every variant of every scenario; ``progress`` is told of each step.
+
+    The plain runs are timed, so they have the machine to themselves.  The
+    traced ones count bytes only and take several times longer: they share it.
+    """
+
+    def run(job: _Job, mode: str) -> dict[str, Any]:
+        progress(f"{job.scenario.name}: {PURPOSE[mode]} {job.variant.label}")
+        return job.run(scale, mode)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="memopt-demo-") as folder,
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+    ):
+        jobs = _prepare(scenarios, Path(folder), progress)
+        plain = [run(job, "plain") for job in jobs]
+        traced = list(pool.map(lambda job: run(job, "traced"), jobs))
+    costs = iter(map(_cost, [job.variant for job in jobs], plain, traced))
+    return [
+        Result(
+            scenario,
+            next(costs),
+            next(costs),
+            tuple(islice(costs, len(scenario.others))),
+        )
+        for scenario in scenarios
+    ]

@@ -1,6 +1,6 @@
 """The everyday wastes of memory, each written twice: as scripts do, and swapped.
 
-A variant is a function of the scale that does the work and returns an
+A variant is a function of a ``Task`` that does the work and returns an
 ``Outcome``.  It imports what it needs itself, so that a process pays only for
 what its variant uses, and it keeps its data alive until its answer is there.
 """
@@ -17,6 +17,14 @@ from pathlib import Path
 from typing import Any
 
 Answer = Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """How much to do, and the file that the scenario's ``prepare`` wrote."""
+
+    scale: int
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Variant:
 
     label: str
     code: str
-    run: Callable[[int], Outcome]
+    run: Callable[[Task], Outcome]
 
 
 def _same(before: Answer, after: Answer) -> bool:
@@ -46,7 +54,11 @@ def _same(before: Answer, after: Answer) -> bool:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The same work, before and after the swap, and by other means."""
+    """The same work, before and after the swap, and by other means.
+
+    ``prepare``, if there is one, writes the file that every variant reads; it
+    runs once, outside of what is measured.
+    """
 
     name: str
     title: str
@@ -54,6 +66,7 @@ class Scenario:
     after: Variant
     others: tuple[Variant, ...] = ()
     equal: Callable[[Answer, Answer], bool] = field(default=_same)
+    prepare: Callable[[Path], None] | None = None
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -63,29 +76,50 @@ class Scenario:
 # A big list that is only looped over.
 
 
-def _list_sum(scale: int) -> Outcome:
-    doubled = [x * 2 for x in range(1_000_000 * scale)]
+def _list_sum(task: Task) -> Outcome:
+    doubled = [x * 2 for x in range(1_000_000 * task.scale)]
     return Outcome(sum(doubled))
 
 
-def _lazy_sum(scale: int) -> Outcome:
+def _lazy_sum(task: Task) -> Outcome:
     from memopt import LazyMap
 
-    doubled = LazyMap(lambda x: x * 2, range(1_000_000 * scale))
+    doubled = LazyMap(lambda x: x * 2, range(1_000_000 * task.scale))
     return Outcome(sum(doubled))
 
 
 # The same text again and again: real text that every machine has.
 
+# Packages of the standard library that are no part of it for users.
+NOT_LIBRARY = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo"}
 
-def library_tokens(scale: int) -> Iterator[str]:
-    """Every token of the standard library's top-level modules, ``scale`` times."""
+# Stands for a line break inside a token, in the file with one token a line.
+BREAK = "\x1f"
+
+
+def _library_files() -> list[Path]:
     library = Path(sysconfig.get_path("stdlib"))
-    for _ in range(scale):
-        for path in sorted(library.glob("*.py")):
+    return sorted(
+        path
+        for path in library.rglob("*.py")
+        if NOT_LIBRARY.isdisjoint(path.relative_to(library).parts)
+    )
+
+
+def write_library_tokens(target: Path) -> None:
+    """Every token of the standard library's sources, one a line."""
+    with target.open("w", encoding="utf-8", newline="\n") as out:
+        for path in _library_files():
             with tokenize.open(path) as lines:
                 for token in tokenize.generate_tokens(lines.readline):
-                    yield token.string
+                    out.write(token.string.replace("\n", BREAK) + "\n")
+
+
+def _tokens(task: Task) -> Iterator[str]:
+    for _ in range(task.scale):
+        with task.file.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                yield line[:-1].replace(BREAK, "\n")
 
 
 def _digest(strings: Iterable[str]) -> str:
@@ -96,44 +130,44 @@ def _digest(strings: Iterable[str]) -> str:
     return sha.hexdigest()
 
 
-def _tokens_plain(scale: int) -> Outcome:
-    return Outcome(list(library_tokens(scale)), _digest)
+def _tokens_plain(task: Task) -> Outcome:
+    return Outcome(list(_tokens(task)), _digest)
 
 
-def _tokens_interned(scale: int) -> Outcome:
-    return Outcome([sys.intern(t) for t in library_tokens(scale)], _digest)
+def _tokens_interned(task: Task) -> Outcome:
+    return Outcome([sys.intern(t) for t in _tokens(task)], _digest)
 
 
-def _tokens_pooled(scale: int) -> Outcome:
+def _tokens_pooled(task: Task) -> Outcome:
     from memopt import InternPool
 
     pool = InternPool()
-    return Outcome([pool.intern(t) for t in library_tokens(scale)], _digest)
+    return Outcome([pool.intern(t) for t in _tokens(task)], _digest)
 
 
 # Messages that never come back: a pool has to stay bounded.
 
 
-def _message_lengths(intern: Callable[[str], str], scale: int) -> Outcome:
+def _message_lengths(intern: Callable[[str], str], task: Task) -> Outcome:
     lengths = 0
-    for i in range(1_000_000 * scale):
+    for i in range(1_000_000 * task.scale):
         lengths += len(intern(f"Processing item {i}"))
     return Outcome(lengths)
 
 
-def _messages_in_dict(scale: int) -> Outcome:
+def _messages_in_dict(task: Task) -> Outcome:
     seen: dict[str, str] = {}
-    return _message_lengths(lambda s: seen.setdefault(s, s), scale)
+    return _message_lengths(lambda s: seen.setdefault(s, s), task)
 
 
-def _messages_interned(scale: int) -> Outcome:
-    return _message_lengths(sys.intern, scale)
+def _messages_interned(task: Task) -> Outcome:
+    return _message_lengths(sys.intern, task)
 
 
-def _messages_pooled(scale: int) -> Outcome:
+def _messages_pooled(task: Task) -> Outcome:
     from memopt import InternPool
 
-    return _message_lengths(InternPool().intern, scale)
+    return _message_lengths(InternPool().intern, task)
 
 
 # A matrix as lists of boxed floats.
@@ -142,9 +176,9 @@ SEED = 42
 COLUMNS = 1000
 
 
-def _nested_sum(scale: int) -> Outcome:
+def _nested_sum(task: Task) -> Outcome:
     draw = random.Random(SEED).random
-    matrix = [[draw() for _ in range(COLUMNS)] for _ in range(1000 * scale)]
+    matrix = [[draw() for _ in range(COLUMNS)] for _ in range(1000 * task.scale)]
     naive = sum(sum(row) for row in matrix)
 
     def with_exact_sum(answer: float) -> dict[str, float]:
@@ -154,10 +188,10 @@ def _nested_sum(scale: int) -> Outcome:
     return Outcome(naive, with_exact_sum)
 
 
-def _matrix_sum(scale: int) -> Outcome:
+def _matrix_sum(task: Task) -> Outcome:
     from memopt import FloatMatrix
 
-    matrix = FloatMatrix.random(1000 * scale, COLUMNS, seed=SEED)
+    matrix = FloatMatrix.random(1000 * task.scale, COLUMNS, seed=SEED)
     return Outcome(matrix.sum(), lambda total: {"sum": total, "exact": total})
 
 
@@ -183,7 +217,8 @@ SCENARIOS = (
     ),
     Scenario(
         name="internpool",
-        title="the tokens of the standard library's modules, held in a list",
+        title="every token of the standard library's sources, held in a list",
+        prepare=write_library_tokens,
         before=Variant("plain", "[t for t in tokens]", _tokens_plain),
         after=Variant("InternPool", "[pool.intern(t) for t in tokens]", _tokens_pooled),
         others=(

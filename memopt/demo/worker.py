@@ -1,7 +1,7 @@
 """Runs one variant of one scenario in this process and prints what it cost.
 
-``python -m memopt.demo.worker SCENARIO VARIANT SCALE plain|traced``: one JSON
-object on stdout, read by ``measure``.  Tracing Python's allocations slows a
+``python -m memopt.demo.worker SCENARIO VARIANT SCALE FILE plain|traced``: one
+JSON object on stdout, read by ``measure``.  Tracing Python's allocations slows a
 program down and adds to its memory, so time and resident memory come from a
 plain run, the peak of Python's own allocations from a traced one.
 """
@@ -11,18 +11,22 @@ import json
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 from memopt.demo import memory, scenarios
 
 
-def run(scenario_name: str, label: str, scale: int, traced: bool) -> dict[str, object]:
+def run(
+    scenario_name: str, label: str, task: scenarios.Task, traced: bool
+) -> dict[str, object]:
+    """The cost of one run of a variant, and its answer."""
     scenario = scenarios.find(scenario_name)
     variant = next(v for v in scenario.variants if v.label == label)
     gc.collect()
     if traced:
         tracemalloc.start()
     start = time.perf_counter()
-    outcome = variant.run(scale)
+    outcome = variant.run(task)
     cost: dict[str, object] = {"seconds": time.perf_counter() - start}
     if traced:
         cost["python_peak_bytes"] = tracemalloc.get_traced_memory()[1]
@@ -32,6 +36,11 @@ def run(scenario_name: str, label: str, scale: int, traced: bool) -> dict[str, o
     return cost
 
 
+def main(name: str, label: str, scale: str, file: str, mode: str) -> None:
+    """Run what the command line names, and print its cost as JSON."""
+    task = scenarios.Task(int(scale), Path(file))
+    json.dump(run(name, label, task, mode == "traced"), sys.stdout)
+
+
 if __name__ == "__main__":
-    name, label, scale, mode = sys.argv[1:]
-    json.dump(run(name, label, int(scale), mode == "traced"), sys.stdout)
+    main(*sys.argv[1:])

@@ -142,8 +142,8 @@ has_misleading_name(const PyTypeObject *type)
 
 /* Looks at the bases of Python classes only: walking those of each NumPy
  * scalar in a list took as long as reading it. */
-static bool
-is_misleading(PyTypeObject *type)
+bool
+mo_buffer_misleads(PyTypeObject *type)
 {
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         return has_misleading_name(type);
@@ -201,7 +201,7 @@ refuse_items(PyObject *obj, const char *format)
 static int
 acquire(PyObject *obj, Py_buffer *view)
 {
-    if (is_misleading(Py_TYPE(obj))) {
+    if (mo_buffer_misleads(Py_TYPE(obj))) {
         PyErr_Format(PyExc_TypeError,
                      "cannot sum %.200s, whose buffer is not what it means; "
                      "pass plain numbers (of a masked array, compressed())",

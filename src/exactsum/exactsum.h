@@ -91,4 +91,9 @@ mo_special_parse(PyObject *argument, mo_special *special);
 PyObject *
 mo_sum_result(double value, mo_sum_kind kind, mo_special special);
 
+/* Whether objects of this type export a buffer that does not hold what they
+ * mean: NumPy's masked arrays, and its scalars that are dates and times. */
+bool
+mo_buffer_misleads(PyTypeObject *type);
+
 #endif

@@ -26,14 +26,9 @@ dtype_name(PyObject *dtype)
         return Py_NewRef(dtype);
     }
     const char *attribute = PyType_Check(dtype) ? "__name__" : "str";
-    PyObject *name = PyObject_GetAttrString(dtype, attribute);
-    if (name == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            PyErr_Clear();
-        }
-        return NULL;
-    }
-    if (!PyUnicode_Check(name)) {
+    PyObject *name;
+    if (PyObject_GetOptionalAttrString(dtype, attribute, &name) > 0 &&
+        !PyUnicode_Check(name)) {
         Py_CLEAR(name);
     }
     return name;
@@ -85,6 +80,11 @@ mo_parse_copy(PyObject *copy, mo_copy_mode *mode)
 int
 mo_parse_size(PyObject *size, const char *name, Py_ssize_t *result)
 {
+    if (!PyIndex_Check(size)) {
+        PyErr_Format(PyExc_TypeError, "%s must be an integer, not %.200s",
+                     name, Py_TYPE(size)->tp_name);
+        return -1;
+    }
     *result = PyNumber_AsSsize_t(size, NULL); /* clips */
     if (*result == -1 && PyErr_Occurred()) {
         return -1;
@@ -98,6 +98,28 @@ mo_parse_size(PyObject *size, const char *name, Py_ssize_t *result)
         return -1;
     }
     return 0;
+}
+
+bool
+mo_is_number(PyObject *obj)
+{
+    const PyNumberMethods *number = Py_TYPE(obj)->tp_as_number;
+    return number != NULL &&
+           (number->nb_float != NULL || number->nb_index != NULL);
+}
+
+int
+mo_parse_number(PyObject *number, const char *name, double *result)
+{
+    *result = PyFloat_AsDouble(number);
+    if (*result != -1.0 || !PyErr_Occurred()) {
+        return 0;
+    }
+    if (!mo_is_number(number)) {
+        PyErr_Format(PyExc_TypeError, "%s must be a real number, not %.200s",
+                     name, Py_TYPE(number)->tp_name);
+    }
+    return -1;
 }
 
 /* New reference; NULL, perhaps with an exception set, if NumPy is not there. */

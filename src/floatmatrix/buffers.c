@@ -1,5 +1,6 @@
 /* buffers.c - the memory of an object with a buffer (PEP 3118) or, failing
  * that, NumPy's __array_interface__, as a mo_foreign; see foreign.h. */
+#include "exactsum/exactsum.h"
 #include "floatmatrix/foreign.h"
 
 /* --- the buffer protocol ---------------------------------------------- */
@@ -65,17 +66,6 @@ parse_buffer(mo_foreign *foreign)
     return mo_foreign_set_layout(foreign, ndim, shape, buffer->strides);
 }
 
-/* New reference; NULL with no exception if there is no such attribute. */
-static PyObject *
-optional_attribute(PyObject *obj, const char *name)
-{
-    PyObject *value = PyObject_GetAttrString(obj, name);
-    if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear();
-    }
-    return value;
-}
-
 /* NumPy has dtypes, such as datetime64, that it cannot put in a buffer, and
  * says so by a ValueError; to its caller here that is a wrong type. */
 static void
@@ -84,18 +74,16 @@ explain_refusal(PyObject *obj)
     if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
         return;
     }
-    PyErr_Clear();
-    PyObject *dtype = optional_attribute(obj, "dtype");
-    if (dtype != NULL) {
-        PyErr_Format(PyExc_TypeError,
-                     "cannot read items of dtype %S as real numbers", dtype);
-        Py_DECREF(dtype);
+    PyObject *refusal = PyErr_GetRaisedException();
+    PyObject *dtype = PyObject_GetAttrString(obj, "dtype");
+    if (dtype == NULL) { /* not NumPy's, such as a released memoryview's */
+        PyErr_SetRaisedException(refusal);
+        return;
     }
-    else if (!PyErr_Occurred()) {
-        PyErr_Format(PyExc_TypeError,
-                     "cannot read the items of this %.200s as real numbers",
-                     Py_TYPE(obj)->tp_name);
-    }
+    Py_DECREF(refusal);
+    PyErr_Format(PyExc_TypeError,
+                 "cannot read items of dtype %S as real numbers", dtype);
+    Py_DECREF(dtype);
 }
 
 int
@@ -103,6 +91,13 @@ mo_foreign_from_buffer(mo_foreign *foreign, PyObject *obj)
 {
     if (!PyObject_CheckBuffer(obj)) {
         return 0;
+    }
+    if (mo_buffer_misleads(Py_TYPE(obj))) {
+        PyErr_Format(PyExc_TypeError,
+                     "cannot read %.200s, whose buffer is not what it means; "
+                     "pass plain numbers (of a masked array, filled())",
+                     Py_TYPE(obj)->tp_name);
+        return -1;
     }
     if (PyObject_GetBuffer(obj, &foreign->buffer, PyBUF_RECORDS_RO) < 0) {
         foreign->buffer.obj = NULL;
@@ -197,8 +192,11 @@ parse_address(mo_foreign *foreign, PyObject *data)
         return raise_bad_interface("data must be (address, read-only)");
     }
     void *address = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data, 0));
+    if (address == NULL && PyErr_Occurred()) {
+        return -1;
+    }
     int readonly = PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
-    if (PyErr_Occurred()) {
+    if (readonly < 0) {
         return -1;
     }
     if (address == NULL && foreign->shape[0] > 0 && foreign->shape[1] > 0) {
@@ -254,9 +252,11 @@ mo_foreign_from_interface(mo_foreign *foreign, PyObject *obj)
     if (PyType_Check(obj)) {
         return 0; /* a class has the attribute for its instances */
     }
-    PyObject *interface = optional_attribute(obj, "__array_interface__");
-    if (interface == NULL) {
-        return PyErr_Occurred() ? -1 : 0;
+    PyObject *interface;
+    int found =
+        PyObject_GetOptionalAttrString(obj, "__array_interface__", &interface);
+    if (found <= 0) {
+        return found;
     }
     if (!PyDict_Check(interface)) {
         Py_DECREF(interface);

@@ -123,11 +123,12 @@ PyObject *
 mo_matrix_full(PyObject *cls, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"rows", "columns", "value", "dtype", NULL};
-    PyObject *rows, *columns, *dtype = NULL;
+    PyObject *rows, *columns, *number, *dtype = NULL;
     double value;
     mo_view view;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOd|O:full", names, &rows,
-                                     &columns, &value, &dtype) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|O:full", names, &rows,
+                                     &columns, &number, &dtype) ||
+        mo_parse_number(number, "value", &value) < 0 ||
         matrix_of_shape(&view, cls, rows, columns, dtype, false) < 0) {
         return NULL;
     }

@@ -255,14 +255,10 @@ return_versioned(PyObject *capsule)
 static PyObject *
 call_dlpack(PyObject *obj)
 {
-    PyObject *method = PyObject_GetAttrString(obj, "__dlpack__");
-    if (method == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            PyErr_Clear();
-        }
+    PyObject *method, *capsule = NULL;
+    if (PyObject_GetOptionalAttrString(obj, "__dlpack__", &method) <= 0) {
         return NULL;
     }
-    PyObject *capsule = NULL;
     PyObject *none = PyTuple_New(0);
     PyObject *newest = Py_BuildValue("{s(ii)}", "max_version", 1, 0);
     if (none != NULL && newest != NULL) {

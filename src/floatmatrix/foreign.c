@@ -60,9 +60,9 @@ mo_foreign_set_layout(mo_foreign *foreign, int ndim, const Py_ssize_t *shape,
     if (bytes < 0) {
         return -1;
     }
-    if (strides == NULL) {
-        Py_ssize_t rows = Py_MAX(foreign->shape[0], 1);
-        foreign->strides[0] = bytes / rows;
+    if (strides == NULL || bytes == 0) { /* as in mo_view_cover() */
+        const Py_ssize_t rows = foreign->shape[0];
+        foreign->strides[0] = rows > 0 ? bytes / rows : foreign->itemsize;
         foreign->strides[1] = foreign->itemsize;
     }
     return 0;

@@ -41,7 +41,8 @@ int
 mo_foreign_set_type(mo_foreign *foreign, char kind, Py_ssize_t itemsize,
                     const char *format);
 
-/* Sets shape and strides, ndim of each; no strides means C order.
+/* Sets shape and strides, ndim of each; no strides means C order, and so does
+ * no items, whatever the strides.
  * ValueError for more than two axes. */
 int
 mo_foreign_set_layout(mo_foreign *foreign, int ndim, const Py_ssize_t *shape,

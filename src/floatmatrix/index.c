@@ -32,6 +32,7 @@ evaluate(part *p, PyObject *key, PyObject *op)
     return p->start == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* With no items there are no addresses, and sizes beyond any offset. */
 static int
 narrow_to_index(mo_view *view, int axis, Py_ssize_t index)
 {
@@ -43,7 +44,9 @@ narrow_to_index(mo_view *view, int axis, Py_ssize_t index)
                      index, axis - (2 - view->ndim), n);
         return -1;
     }
-    view->offset += i * view->strides[axis];
+    if (!mo_view_is_empty(view)) {
+        view->offset += i * view->strides[axis];
+    }
     view->shape[axis] = 1;
     return 0;
 }
@@ -53,11 +56,11 @@ narrow_to_slice(mo_view *view, int axis, part p)
 {
     Py_ssize_t n =
         PySlice_AdjustIndices(view->shape[axis], &p.start, &p.stop, p.step);
-    if (n > 0) {
+    if (n > 0 && !mo_view_is_empty(view)) {
         view->offset += p.start * view->strides[axis];
-    }
-    if (n > 1) { /* so that |step| < shape[axis] and this cannot overflow */
-        view->strides[axis] *= p.step;
+        if (n > 1) { /* so that |step| < shape[axis]: it stays in memory */
+            view->strides[axis] *= p.step;
+        }
     }
     view->shape[axis] = n;
 }

@@ -27,6 +27,13 @@ mo_parse_copy(PyObject *copy, mo_copy_mode *mode);
 int
 mo_parse_size(PyObject *size, const char *name, Py_ssize_t *result);
 
+/* Whether float() of it is by its own methods, not those of a string. */
+bool
+mo_is_number(PyObject *obj);
+
+int
+mo_parse_number(PyObject *number, const char *name, double *result);
+
 /* 0..ndim-1, or ndim for None; out of range is NumPy's AxisError if NumPy is
  * loaded, else its base IndexError. */
 int

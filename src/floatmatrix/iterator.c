@@ -35,7 +35,12 @@ iterator_next(PyObject *op)
         return NULL;
     }
     if (iterator->next < mo_view_length(sequence)) {
-        return mo_view_item(sequence, iterator->next++);
+        const Py_ssize_t index = iterator->next++;
+        PyObject *item = mo_view_item(sequence, index);
+        if (item == NULL) {
+            iterator->next = index;
+        }
+        return item;
     }
     iterator->sequence = NULL;
     Py_DECREF(sequence);

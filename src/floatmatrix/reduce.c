@@ -266,8 +266,9 @@ parse_arguments(reduction *r, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"axis", "dtype", "out", "keepdims", NULL};
     PyObject *axis = NULL, *dtype = NULL, *out = NULL;
+    const char *format = r->is_mean ? "|O$OOp:mean" : "|O$OOp:sum";
     int keepdims = 0, logical;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOp", names, &axis,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &axis,
                                      &dtype, &out, &keepdims) ||
         mo_parse_axis(axis, r->view.ndim, &logical) < 0 ||
         check_dtype(dtype) < 0) {

@@ -38,15 +38,24 @@ store_floats(char *out, char typecode, PyObject *const *items, Py_ssize_t n)
     return i;
 }
 
-static bool
-is_number(PyObject *item)
+/* Says in a note on the exception being raised what was being read: an item,
+ * or with index < 0 a whole row.  It is right without the note, should that
+ * fail. */
+static void
+note_place(Py_ssize_t row, Py_ssize_t index)
 {
-    const PyNumberMethods *number = Py_TYPE(item)->tp_as_number;
-    return number != NULL &&
-           (number->nb_float != NULL || number->nb_index != NULL);
+    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *note =
+        index < 0 ? PyUnicode_FromFormat("while reading row %zd", row)
+        : row < 0 ? PyUnicode_FromFormat("while reading item %zd", index)
+                  : PyUnicode_FromFormat("while reading row %zd, item %zd",
+                                         row, index);
+    PyObject *done = PyObject_CallMethod(exception, "add_note", "N", note);
+    Py_XDECREF(done);
+    PyErr_SetRaisedException(exception);
 }
 
-/* As float() of a number reads it; a TypeError says where the item is. */
+/* As float() of a number reads it; exceptions say where the item is. */
 static int
 read_number(double *x, PyObject *item, Py_ssize_t row, Py_ssize_t index)
 {
@@ -55,8 +64,9 @@ read_number(double *x, PyObject *item, Py_ssize_t row, Py_ssize_t index)
     if (*x != -1.0 || !PyErr_Occurred()) {
         return 0;
     }
-    if (is_number(item)) {
-        return -1; /* its own exception */
+    if (mo_is_number(item)) { /* its own exception */
+        note_place(row, index);
+        return -1;
     }
     const char *name = Py_TYPE(item)->tp_name;
     if (row < 0) {
@@ -156,6 +166,9 @@ mo_vector_from(mo_view *view, mo_floatmatrix_state *room, PyObject *obj,
     }
     int is_foreign =
         mo_view_from_foreign(view, room, obj, 1, 0, MO_COPY_IF_NEEDED);
+    if (is_foreign < 0 && row >= 0) {
+        note_place(row, -1);
+    }
     if (is_foreign != 0) {
         return is_foreign < 0 ? -1 : 0;
     }

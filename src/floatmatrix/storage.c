@@ -52,6 +52,21 @@ mo_storage_new(mo_floatmatrix_state *room, char typecode, Py_ssize_t bytes,
     return storage;
 }
 
+/* Exporters of one axis, array.array among them, let shape and strides point
+ * into the Py_buffer itself; a class of theirs that defines
+ * __release_buffer__() reads both when it is released. */
+static void
+move_buffer(Py_buffer *to, const Py_buffer *from)
+{
+    *to = *from;
+    if (from->shape == &from->len) {
+        to->shape = &to->len;
+    }
+    if (from->strides == &from->itemsize) {
+        to->strides = &to->itemsize;
+    }
+}
+
 StorageObject *
 mo_storage_foreign(mo_floatmatrix_state *room, char typecode, char *data,
                    bool readonly, Py_buffer *buffer, PyObject *owner)
@@ -68,7 +83,7 @@ mo_storage_foreign(mo_floatmatrix_state *room, char typecode, char *data,
     storage->readonly = readonly;
     storage->owner = owner;
     if (buffer != NULL) {
-        storage->buffer = *buffer;
+        move_buffer(&storage->buffer, buffer);
     }
     return storage;
 }
