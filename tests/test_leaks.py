@@ -112,7 +112,8 @@ references = sys.getrefcount(kind)
 blocks = blocks_after(200)
 assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
 grown = blocks_after(1000) - blocks
-assert abs(grown) < 100, f"{{grown}} blocks more after 1000 rounds"
+# A block a round is a leak; CPython's free lists hold some hundred of floats.
+assert abs(grown) < 500, f"{{grown}} blocks more after 1000 rounds"
 assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
 """
 
