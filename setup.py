@@ -44,6 +44,7 @@ SOURCES = [
     "src/floatmatrix/foreign.c",
     "src/floatmatrix/index.c",
     "src/floatmatrix/iterator.c",
+    "src/floatmatrix/mask.c",
     "src/floatmatrix/mt19937.c",
     "src/floatmatrix/numpy.c",
     "src/floatmatrix/object.c",

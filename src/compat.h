@@ -89,13 +89,13 @@
  * every intrinsic everywhere.  Include <immintrin.h> before. */
 #define MO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-# define MO_TARGET_BEGIN(isa)     \
-  MO_PRAGMA(clang attribute push( \
-      __attribute__((target(isa))), apply_to = function))
+# define MO_TARGET_BEGIN(isa)                                     \
+     MO_PRAGMA(clang attribute push(__attribute__((target(isa))), \
+                                    apply_to = function))
 # define MO_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
 # define MO_TARGET_BEGIN(isa) \
-  _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
+     _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
 # define MO_TARGET_END _Pragma("GCC pop_options")
 #else
 # define MO_TARGET_BEGIN(isa)
@@ -166,9 +166,9 @@ mo_read_fpsr(void)
 #  define MO_READ_FPCR() mo_read_fpcr()
 #  define MO_READ_FPSR() mo_read_fpsr()
 #  define MO_WRITE_FPCR(value) \
-   __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)(value)))
+      __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)(value)))
 #  define MO_WRITE_FPSR(value) \
-   __asm__ volatile("msr fpsr, %0" : : "r"((uint64_t)(value)))
+      __asm__ volatile("msr fpsr, %0" : : "r"((uint64_t)(value)))
 # endif
 #endif
 
@@ -176,9 +176,9 @@ mo_read_fpsr(void)
  * no arithmetic moved to where the floating-point flags differ.  gcc and clang
  * get the first from setup.py, and the second is seen to at each place. */
 #if MO_MSVC
-# define MO_STRICT_FLOATS                                    \
-  __pragma(float_control(precise, on)) __pragma(fp_contract( \
-      off)) __pragma(fenv_access(on))
+# define MO_STRICT_FLOATS                                            \
+     __pragma(float_control(precise, on)) __pragma(fp_contract(off)) \
+         __pragma(fenv_access(on))
 #else
 # define MO_STRICT_FLOATS
 #endif
@@ -200,7 +200,7 @@ typedef volatile __int64 mo_atomic;
 #else
 typedef int64_t mo_atomic;
 # define MO_ATOMIC_NEXT(counter) \
-  __atomic_fetch_add((counter), 1, __ATOMIC_RELAXED)
+     __atomic_fetch_add((counter), 1, __ATOMIC_RELAXED)
 #endif
 
 /* The exception being raised as one object: CPython's own from 3.12 on. */

@@ -200,8 +200,7 @@ add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign,
     int64_t middle =
         (int64_t)((magnitude >> (CHUNK_BITS - offset)) & CHUNK_MASK);
     /* In two steps, as no shift may be by 64. */
-    int64_t high =
-        (int64_t)(magnitude >> CHUNK_BITS >> (CHUNK_BITS - offset));
+    int64_t high = (int64_t)(magnitude >> CHUNK_BITS >> (CHUNK_BITS - offset));
     (void)claim_headroom(acc, 1);
     int64_t *chunk = &acc->chunk[bit / CHUNK_BITS];
     chunk[0] += (low ^ sign) - sign;

@@ -5,10 +5,6 @@
 
 #include "platform/fpenv.h"
 
-/* Items from which the GIL is released while they are summed: 5 us of work at
- * least, against the 0.1 us that it takes.  TODO */
-#define WITHOUT_GIL 16384
-
 /* One of the struct module's codes, not '\0'.  Letters that differ only in
  * their width (i, l, q, n) are told apart by the size, which exporters get
  * right where standard and native sizes are confused. */
@@ -92,13 +88,15 @@ static void
 sum_indirect(mo_plan *plan, const Py_buffer *view, mo_item item,
              mo_accumulator *total)
 {
+    mo_ladder ladder;
     mo_intake intake;
-    mo_intake_init(&intake, plan->kernel, item, total);
+    mo_ladder_init(&ladder, plan->kernel);
+    mo_intake_init(&intake, &ladder, item, total);
     mo_fpenv environment = mo_fpenv_enter();
     read_axis(view, view->buf, 0, &intake);
     mo_intake_finish(&intake);
     mo_fpenv_leave(&environment);
-    mo_plan_count(plan, &intake.ladder);
+    mo_usage_add(&plan->usage, &ladder.usage);
 }
 
 static void
@@ -110,14 +108,14 @@ sum_buffer(mo_plan *plan, const Py_buffer *view, mo_item item,
         sum_indirect(plan, view, item, total);
         return;
     }
-    mo_layout_init(&layout, view->buf, item.size, view->ndim, view->shape,
+    mo_layout_init(&layout, item, view->buf, view->ndim, view->shape,
                    view->strides);
-    if (layout.count < WITHOUT_GIL) {
-        mo_sum_layout(plan, &layout, item, total);
+    if (layout.count < MO_WITHOUT_GIL) {
+        mo_sum_layout(plan, &layout, 0, layout.count, total);
         return;
     }
     Py_BEGIN_ALLOW_THREADS
-    mo_sum_layout(plan, &layout, item, total);
+    mo_sum_layout(plan, &layout, 0, layout.count, total);
     Py_END_ALLOW_THREADS
 }
 

@@ -1,7 +1,6 @@
 /* dispatch.c - see dispatch.h. */
 #include "exactsum/dispatch.h"
 
-#include "exactsum/lines.h"
 #include "platform/fpenv.h"
 #include "state.h"
 
@@ -37,9 +36,7 @@ mo_plan_begin(mo_state *state, int threads)
 void
 mo_plan_end(mo_state *state, const mo_plan *plan)
 {
-    for (int i = 0; i < MO_RUNGS; i++) {
-        state->exactsum.used[i] += plan->used[i];
-    }
+    mo_usage_add(&state->exactsum.usage, &plan->usage);
     state->exactsum.threads_used += plan->threads_used;
 }
 
@@ -111,7 +108,7 @@ static PyObject *
 sum_steps(PyObject *module, PyObject *ignored)
 {
     const mo_state *state = PyModule_GetState(module);
-    const int64_t *used = state->exactsum.used;
+    const int64_t *used = state->exactsum.usage.blocks;
     PyObject *counts = PyTuple_New(MO_RUNGS + 1);
     for (int i = 0; i <= MO_RUNGS && counts != NULL; i++) {
         PyObject *count = PyLong_FromLongLong(
@@ -160,61 +157,10 @@ sum_attempt(PyObject *module, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(sum_lines_doc,
-"_sum_lines($module, matrix, axis, divisor=1, /)\n--\n\n"
-"The sums along an axis of a buffer of two, of floats or doubles, divided.");
-
-/* The lines of a matrix along `axis`, and how many there are. */
-static size_t
-lines_of(const Py_buffer *matrix, int axis, uint64_t divisor, mo_lines *lines)
-{
-    lines->first = matrix->buf;
-    lines->itemsize = (size_t)matrix->itemsize;
-    lines->length = (size_t)matrix->shape[axis];
-    lines->line_stride = matrix->strides[1 - axis];
-    lines->item_stride = matrix->strides[axis];
-    lines->divisor = divisor;
-    return (size_t)matrix->shape[1 - axis];
-}
-
-static PyObject *
-sum_lines(PyObject *module, PyObject *args)
-{
-    mo_state *state = PyModule_GetState(module);
-    PyObject *obj, *result = NULL;
-    int axis;
-    unsigned long long divisor = 1;
-    Py_buffer matrix;
-    mo_lines lines;
-    if (!PyArg_ParseTuple(args, "Oi|K:_sum_lines", &obj, &axis, &divisor) ||
-        PyObject_GetBuffer(obj, &matrix, PyBUF_STRIDED_RO) < 0) {
-        return NULL;
-    }
-    if (matrix.ndim != 2 || (axis != 0 && axis != 1) || divisor == 0 ||
-        (matrix.itemsize != 8 && matrix.itemsize != 4)) {
-        PyErr_SetString(PyExc_ValueError, "no such lines");
-        PyBuffer_Release(&matrix);
-        return NULL;
-    }
-    size_t n = lines_of(&matrix, axis, divisor, &lines);
-    double *sums = PyMem_New(double, n + 1);
-    if (sums != NULL) {
-        mo_plan plan = mo_plan_begin(state, 1);
-        mo_sum_lines(&plan, &lines, 0, n, sums);
-        mo_plan_end(state, &plan);
-        result = PyBytes_FromStringAndSize((const char *)sums,
-                                           (Py_ssize_t)(n * sizeof *sums));
-        PyMem_Free(sums);
-    }
-    PyBuffer_Release(&matrix);
-    return sums != NULL ? result : PyErr_NoMemory();
-}
-
 static PyMethodDef dispatch_methods[] = {
     {"_isas", isas, METH_NOARGS, isas_doc},
     {"_set_isa", set_isa, METH_O, set_isa_doc},
     {"_sum_steps", sum_steps, METH_NOARGS, sum_steps_doc},
-    {"_sum_lines", sum_lines, METH_VARARGS, sum_lines_doc},
     {"_sum_attempt", sum_attempt, METH_VARARGS, sum_attempt_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -5,19 +5,10 @@
 #define MO_EXACTSUM_DISPATCH_H
 
 #include "exactsum/exactsum.h"
-#include "exactsum/parallel.h"
 
 /* Chooses the best kernel, and adds the private functions _isas, _set_isa,
  * _sum_steps and _sum_attempt to the module; 0, or -1 with an exception. */
 int
 mo_dispatch_setup(PyObject *module, mo_state *state);
-
-/* The plan for a call that may use so many threads, and the end of the call:
- * what was used is counted.  With the GIL. */
-mo_plan
-mo_plan_begin(mo_state *state, int threads);
-
-void
-mo_plan_end(mo_state *state, const mo_plan *plan);
 
 #endif

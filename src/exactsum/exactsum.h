@@ -1,14 +1,15 @@
 /* exactsum.h - the door of the room that sums floats without error.
  *
- * fsum, the ExactSum type, and the accumulator they share with FloatMatrix
- * and LazyMap: every sum here is the infinitely precise one, rounded once.
+ * fsum, the ExactSum type, and the sums of arrays and lines of them that they
+ * share with FloatMatrix: every sum here is the infinitely precise one, rounded once.
  * Every struct is owned by its caller, and used by one thread at a time. */
 #ifndef MO_EXACTSUM_H
 #define MO_EXACTSUM_H
 
 #include "compat.h"
 #include "exactsum/accumulator.h"
-#include "exactsum/parallel.h"
+#include "exactsum/layout.h"
+#include "exactsum/lines.h"
 
 typedef struct mo_state mo_state;
 
@@ -17,7 +18,7 @@ typedef struct {
     PyTypeObject *ExactSumType; /* owned */
     const mo_kernel *kernel;    /* static: the one that sums */
     /* As in mo_plan, for all calls so far. */
-    int64_t used[MO_RUNGS];
+    mo_usage usage;
     int64_t threads_used;
 } mo_exactsum_state;
 
@@ -68,6 +69,18 @@ mo_exactsum_new(mo_state *state, const mo_sum *sum);
  * holding some of the numbers: read into a fresh one, then merge. */
 int
 mo_sum_read(mo_state *state, PyObject *obj, int threads, mo_sum *sum);
+
+/* The plan for a call that may use so many threads, and the end of the call:
+ * what was used is counted.  With the GIL. */
+mo_plan
+mo_plan_begin(mo_state *state, int threads);
+
+void
+mo_plan_end(mo_state *state, const mo_plan *plan);
+
+/* Items from which the GIL is released while they are summed: 1 us of work at
+ * least, against the 0.1 us that it takes. */
+#define MO_WITHOUT_GIL 8192
 
 /* Reads an argument `threads`: NULL, for one not given, and None mean
  * MO_THREADS_AUTO.  0, or -1 with TypeError or ValueError set; may run Python

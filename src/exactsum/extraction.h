@@ -8,6 +8,7 @@
  *     V_LOAD_SINGLES(p)  from float *p, widened
  *     V_ADD, V_SUB  lane by lane, rounded to nearest
  *     V_OR, V_XOR   of the bits
+ *     V_ADD_BITS, V_SUB_BITS  the lanes taken as integers of 64 bits
  * and gets singles and attempt2 to attempt5 (see kernels.h).
  *
  * S starts at sigma = 1.5 * 2**k, far above the data.  For each x
@@ -34,24 +35,28 @@
 #define ROOM 10
 #define NEXT_LEVEL 43
 
-/* Two sums side by side keep the adders busy, since each addition into one is
- * followed by five or more that do not wait for it; four are no faster in
- * memory and 5 % faster in L2 (28 and 30 GB/s, AVX2 on an Ice Lake Xeon). */
-#define CHAINS 2
+/* Sums side by side: each addition into one waits for the one before. */
+#define CHAINS 4
 #define STEP (CHAINS * V_N)
+
+/* Doubles of a cache line. */
+#define LINE 8
 
 /* From the double being read to the one being fetched, see kernel_avx512.c. */
 #define AHEAD 256
 
+/* The sums of one chain: a level after another. */
 typedef struct {
-    V_T s1, s2, s3, s4, s5; /* those of `levels` are used */
+    V_T s[MO_LEVELS];
 } chain;
 
-/* Bits that a faultless block leaves clear. */
 typedef struct {
-    V_T moved; /* of s1, beside sigma: sign and exponent count */
+    V_T sigma[MO_LEVELS];
+    V_T total[MO_LEVELS]; /* integers, in ulps of sigma */
+    /* Bits that a faultless block leaves clear. */
+    V_T moved; /* of s[0], beside sigma: sign and exponent count */
     V_T lost;  /* of what no level took: all but the sign count */
-} doubts;
+} block_sum;
 
 static MO_ALWAYS_INLINE V_T
 extract(V_T *s, V_T x)
@@ -63,15 +68,55 @@ extract(V_T *s, V_T x)
 }
 
 static MO_ALWAYS_INLINE void
-add(chain *c, V_T x, V_T sigma, doubts *d, const int levels)
+add(chain *c, V_T x, block_sum *sum, const int levels)
 {
-    x = extract(&c->s1, x);
-    d->moved = V_OR(d->moved, V_XOR(c->s1, sigma));
-    x = levels > 1 ? extract(&c->s2, x) : x;
-    x = levels > 2 ? extract(&c->s3, x) : x;
-    x = levels > 3 ? extract(&c->s4, x) : x;
-    x = levels > 4 ? extract(&c->s5, x) : x;
-    d->lost = V_OR(d->lost, x);
+    for (int i = 0; i < levels; i++) {
+        x = extract(&c->s[i], x);
+    }
+    sum->moved = V_OR(sum->moved, V_XOR(c->s[0], sum->sigma[0]));
+    sum->lost = V_OR(sum->lost, x);
+}
+
+/* What the chain has taken since it was sigma.  That is below 2**51 in each
+ * lane, of which a block adds up to 48 (fewer if V_N is above 2). */
+static MO_ALWAYS_INLINE void
+collect(block_sum *sum, const chain *c, const int levels)
+{
+    for (int i = 0; i < levels; i++) {
+        const V_T taken = V_SUB_BITS(c->s[i], sum->sigma[i]);
+        sum->total[i] = V_ADD_BITS(sum->total[i], taken);
+    }
+}
+
+/* Up to LANE_ITEMS * STEP doubles. */
+static MO_ALWAYS_INLINE void
+sum_run(const double *x, size_t n, block_sum *sum, const int levels)
+{
+    chain c[CHAINS];
+    for (int j = 0; j < CHAINS; j++) {
+        for (int i = 0; i < levels; i++) {
+            c[j].s[i] = sum->sigma[i];
+        }
+    }
+    const double *end = x + n;
+    for (; end - x >= STEP; x += STEP) {
+        for (int j = 0; j < CHAINS; j++) {
+            if (j * V_N % LINE == 0) {
+                MO_PREFETCH(x + j * V_N + AHEAD);
+            }
+            add(&c[j], V_LOAD(x + j * V_N), sum, levels);
+        }
+    }
+    if (x < end) {
+        double padded[STEP] = {0};
+        memcpy(padded, x, (size_t)(end - x) * sizeof *x);
+        for (int j = 0; j < CHAINS; j++) {
+            add(&c[j], V_LOAD(padded + j * V_N), sum, levels);
+        }
+    }
+    for (int j = 0; j < CHAINS; j++) {
+        collect(sum, &c[j], levels);
+    }
 }
 
 /* The bits of v's lanes, ORed. */
@@ -88,55 +133,18 @@ bits_of(V_T v)
     return all;
 }
 
-/* What the lanes of s have taken since they were sigma, in ulps; less than
- * 2**51 each.  Unsigned, as a block that fails may overflow. */
-static MO_ALWAYS_INLINE uint64_t
-taken(V_T s, double sigma)
+/* The lanes' integers; below 2**58, each below 2**57. */
+static MO_ALWAYS_INLINE int64_t
+sum_of_bits(V_T v)
 {
     double lanes[V_N];
-    uint64_t bits[V_N], start, sum = 0;
-    V_STORE(lanes, s);
+    int64_t bits[V_N], all = 0;
+    V_STORE(lanes, v);
     memcpy(bits, lanes, sizeof bits);
-    memcpy(&start, &sigma, sizeof start);
     for (int i = 0; i < V_N; i++) {
-        sum += bits[i] - start;
+        all += bits[i];
     }
-    return sum;
-}
-
-static MO_ALWAYS_INLINE void
-collect(uint64_t total[MO_LEVELS], const chain *c,
-        const double sigma[MO_LEVELS], const int levels)
-{
-    total[0] += taken(c->s1, sigma[0]);
-    total[1] += levels > 1 ? taken(c->s2, sigma[1]) : 0;
-    total[2] += levels > 2 ? taken(c->s3, sigma[2]) : 0;
-    total[3] += levels > 3 ? taken(c->s4, sigma[3]) : 0;
-    total[4] += levels > 4 ? taken(c->s5, sigma[4]) : 0;
-}
-
-/* total += x[0] + ... + x[n - 1] for n <= LANE_ITEMS * STEP. */
-static MO_ALWAYS_INLINE void
-sum_run(const double *x, size_t n, const double sigma[MO_LEVELS],
-        uint64_t total[MO_LEVELS], doubts *d, const int levels)
-{
-    const chain start = {V_SET1(sigma[0]), V_SET1(sigma[1]), V_SET1(sigma[2]),
-                         V_SET1(sigma[3]), V_SET1(sigma[4])};
-    chain a = start, b = start;
-    const double *end = x + n;
-    for (; end - x >= STEP; x += STEP) {
-        MO_PREFETCH(x + AHEAD);
-        add(&a, V_LOAD(x), start.s1, d, levels);
-        add(&b, V_LOAD(x + V_N), start.s1, d, levels);
-    }
-    if (x < end) {
-        double padded[STEP] = {0};
-        memcpy(padded, x, (size_t)(end - x) * sizeof *x);
-        add(&a, V_LOAD(padded), start.s1, d, levels);
-        add(&b, V_LOAD(padded + V_N), start.s1, d, levels);
-    }
-    collect(total, &a, sigma, levels);
-    collect(total, &b, sigma, levels);
+    return all;
 }
 
 static MO_ALWAYS_INLINE bool
@@ -144,22 +152,23 @@ attempt(const double *x, size_t n, int top, mo_accumulator *acc,
         const int levels)
 {
     double sigma[MO_LEVELS];
-    uint64_t total[MO_LEVELS] = {0};
-    doubts d = {V_SET1(0.0), V_SET1(0.0)};
-    for (int i = 0; i < MO_LEVELS; i++) {
+    block_sum sum = {.moved = V_SET1(0.0), .lost = V_SET1(0.0)};
+    for (int i = 0; i < levels; i++) {
         sigma[i] = mo_sigma(top + ROOM - NEXT_LEVEL * i);
+        sum.sigma[i] = V_SET1(sigma[i]);
+        sum.total[i] = V_SET1(0.0);
     }
     while (n > 0) {
         size_t run = n < LANE_ITEMS * STEP ? n : LANE_ITEMS * STEP;
-        sum_run(x, run, sigma, total, &d, levels);
+        sum_run(x, run, &sum, levels);
         x += run;
         n -= run;
     }
-    if (bits_of(d.moved) >> 52 != 0 || bits_of(d.lost) << 1 != 0) {
+    if (bits_of(sum.moved) >> 52 != 0 || bits_of(sum.lost) << 1 != 0) {
         return false;
     }
     for (int i = 0; i < levels; i++) {
-        mo_accumulator_add_ulps(acc, (int64_t)total[i], sigma[i]);
+        mo_accumulator_add_ulps(acc, sum_of_bits(sum.total[i]), sigma[i]);
     }
     return true;
 }

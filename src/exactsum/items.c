@@ -74,12 +74,12 @@ add_floats(mo_intake *intake, const char *p, size_t n)
             mo_accumulator_add_f16(intake->total, p, n, 2);
             break;
         case 4:
-            mo_ladder_add_singles(&intake->ladder,
+            mo_ladder_add_singles(intake->ladder,
                                   (const float *)(const void *)p, n,
                                   intake->total);
             break;
         default:
-            mo_ladder_add(&intake->ladder, (const double *)(const void *)p, n,
+            mo_ladder_add(intake->ladder, (const double *)(const void *)p, n,
                           intake->total);
             break;
     }
@@ -164,13 +164,13 @@ add_piece(mo_intake *intake)
 /* --- the intake ------------------------------------------------------- */
 
 void
-mo_intake_init(mo_intake *intake, const mo_kernel *kernel, mo_item item,
+mo_intake_init(mo_intake *intake, mo_ladder *ladder, mo_item item,
                mo_accumulator *total)
 {
     intake->item = item;
     intake->total = total;
     intake->packed = 0; /* the piece is left as it is */
-    mo_ladder_init(&intake->ladder, kernel);
+    intake->ladder = ladder;
 }
 
 void

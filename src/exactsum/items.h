@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     mo_item item;
     mo_accumulator *total; /* borrowed: where everything goes */
-    mo_ladder ladder;      /* for floats */
+    mo_ladder *ladder;     /* borrowed: for floats */
     size_t packed;         /* bytes waiting in piece */
     /* Items of item.size, in this machine's byte order, one after another. */
     union {
@@ -40,7 +40,7 @@ typedef struct {
 } mo_intake;
 
 void
-mo_intake_init(mo_intake *intake, const mo_kernel *kernel, mo_item item,
+mo_intake_init(mo_intake *intake, mo_ladder *ladder, mo_item item,
                mo_accumulator *total);
 
 /* n items, `stride` bytes apart: any sign, any alignment, also zero.  Only

@@ -215,8 +215,8 @@ singles(const float *x, size_t n, mo_accumulator *acc)
         __m512 some = _mm512_maskz_loadu_ps(first_lanes(end - x), x);
         a = _mm512_add_pd(a, _mm512_cvtps_pd(_mm512_castps512_ps256(some)));
     }
-    _mm512_storeu_pd(parts, _mm512_add_pd(_mm512_add_pd(a, b),
-                                          _mm512_add_pd(c, d)));
+    _mm512_storeu_pd(parts,
+                     _mm512_add_pd(_mm512_add_pd(a, b), _mm512_add_pd(c, d)));
     return conclude(parts, WIDTH, acc);
 }
 

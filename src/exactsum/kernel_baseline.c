@@ -21,12 +21,15 @@ MO_STRICT_FLOATS
 # define V_SET1(a) _mm_set1_pd(a)
 # define V_LOAD(p) _mm_loadu_pd(p)
 # define V_LOAD_SINGLES(p) \
-  _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(p))))
+     _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(p))))
 # define V_STORE(p, v) _mm_storeu_pd(p, v)
 # define V_ADD(a, b) _mm_add_pd(a, b)
 # define V_SUB(a, b) _mm_sub_pd(a, b)
 # define V_OR(a, b) _mm_or_pd(a, b)
 # define V_XOR(a, b) _mm_xor_pd(a, b)
+# define V_BITS(v) _mm_castpd_si128(v)
+# define V_ADD_BITS(a, b) _mm_castsi128_pd(_mm_add_epi64(V_BITS(a), V_BITS(b)))
+# define V_SUB_BITS(a, b) _mm_castsi128_pd(_mm_sub_epi64(V_BITS(a), V_BITS(b)))
 
 #elif MO_AARCH64
 
@@ -38,12 +41,16 @@ MO_STRICT_FLOATS
 /* As bytes: a double may not be aligned as one. */
 # define V_LOAD(p) vreinterpretq_f64_u8(vld1q_u8((const uint8_t *)(p)))
 # define V_LOAD_SINGLES(p) \
-  vcvt_f64_f32(vreinterpret_f32_u8(vld1_u8((const uint8_t *)(p))))
+     vcvt_f64_f32(vreinterpret_f32_u8(vld1_u8((const uint8_t *)(p))))
 # define V_STORE(p, v) vst1q_f64(p, v)
 # define V_ADD(a, b) vaddq_f64(a, b)
 # define V_SUB(a, b) vsubq_f64(a, b)
 # define V_OR(a, b) vreinterpretq_f64_u64(vorrq_u64(V_BITS(a), V_BITS(b)))
 # define V_XOR(a, b) vreinterpretq_f64_u64(veorq_u64(V_BITS(a), V_BITS(b)))
+# define V_ADD_BITS(a, b) \
+     vreinterpretq_f64_u64(vaddq_u64(V_BITS(a), V_BITS(b)))
+# define V_SUB_BITS(a, b) \
+     vreinterpretq_f64_u64(vsubq_u64(V_BITS(a), V_BITS(b)))
 
 #endif
 

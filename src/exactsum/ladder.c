@@ -93,7 +93,7 @@ add_block(mo_ladder *ladder, const double *x, size_t n, mo_accumulator *acc)
     if (rung == MO_RUNG_ACCUMULATOR) {
         mo_accumulator_add_f64(acc, x, n, sizeof x[0]);
     }
-    ladder->used[rung]++;
+    ladder->usage.blocks[rung]++;
 }
 
 /* n singles by one level. */
@@ -109,7 +109,7 @@ add_block_singles(mo_ladder *ladder, const float *x, size_t n,
         ladder->singles_patience = PATIENCE;
         return false;
     }
-    ladder->used[1]++;
+    ladder->usage.blocks[1]++;
     return true;
 }
 
@@ -128,6 +128,14 @@ widen_block(mo_ladder *ladder, const float *x, size_t n, mo_accumulator *acc)
         add_block(ladder, wide, count, acc);
         x += count;
         n -= count;
+    }
+}
+
+void
+mo_usage_add(mo_usage *usage, const mo_usage *more)
+{
+    for (int i = 0; i < MO_RUNGS; i++) {
+        usage->blocks[i] += more->blocks[i];
     }
 }
 
@@ -159,7 +167,7 @@ mo_ladder_add_singles(mo_ladder *ladder, const float *x, size_t n,
 {
     if (!MO_HAS_KERNELS || n <= FEW) { /* by integers alone */
         mo_accumulator_add_f32(acc, x, n, sizeof x[0]);
-        ladder->used[MO_RUNG_ACCUMULATOR] += n > 0;
+        ladder->usage.blocks[MO_RUNG_ACCUMULATOR] += n > 0;
         return;
     }
     while (n > 0) {

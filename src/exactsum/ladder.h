@@ -13,13 +13,21 @@
 #define MO_RUNG_ACCUMULATOR 0
 #define MO_RUNGS (MO_LEVELS + 1)
 
+/* Blocks that each rung has summed: for tests to see what was used. */
+typedef struct {
+    int64_t blocks[MO_RUNGS];
+} mo_usage;
+
+void
+mo_usage_add(mo_usage *usage, const mo_usage *more);
+
 typedef struct {
     const mo_kernel *kernel; /* borrowed */
-    int top;      /* for the next attempt, see mo_attempt */
+    int top;                 /* for the next attempt, see mo_attempt */
     int levels;   /* of the next attempt; above MO_LEVELS: the accumulator */
     int patience; /* blocks until the fewest levels are tried again */
     int singles_patience; /* the same for one level; 0: it works */
-    int64_t used[MO_RUNGS]; /* blocks that each rung has summed, for tests */
+    mo_usage usage;
 } mo_ladder;
 
 void

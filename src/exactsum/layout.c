@@ -46,10 +46,12 @@ join_axes(mo_layout *layout)
 }
 
 void
-mo_layout_init(mo_layout *layout, const void *first, size_t itemsize, int ndim,
+mo_layout_init(mo_layout *layout, mo_item item, const void *first, int ndim,
                const Py_ssize_t *shape, const Py_ssize_t *strides)
 {
+    const size_t itemsize = item.size;
     size_t contiguous = itemsize;
+    layout->item = item;
     layout->first = first;
     layout->count = 0;
     layout->ndim = 0;
@@ -72,9 +74,9 @@ mo_layout_init(mo_layout *layout, const void *first, size_t itemsize, int ndim,
     join_axes(layout);
 }
 
-void
-mo_layout_read(const mo_layout *layout, size_t from, size_t n,
-               mo_intake *intake)
+/* Gives items from..from + n - 1 to the intake. */
+static void
+read_items(const mo_layout *layout, size_t from, size_t n, mo_intake *intake)
 {
     const int last = layout->ndim - 1;
     size_t index[MO_MAX_NDIM];
@@ -101,4 +103,30 @@ mo_layout_read(const mo_layout *layout, size_t from, size_t n,
             index[i] = 0;
         }
     }
+}
+
+typedef struct {
+    const mo_layout *layout;
+    size_t from, n;
+} job;
+
+static void
+sum_chunk(const void *context, size_t chunk, mo_worker *worker)
+{
+    const job *j = context;
+    const size_t done = chunk * MO_CHUNK;
+    const size_t n = j->n - done < MO_CHUNK ? j->n - done : MO_CHUNK;
+    mo_intake intake;
+    mo_intake_init(&intake, &worker->ladder, j->layout->item, worker->total);
+    read_items(j->layout, j->from + done, n, &intake);
+    mo_intake_finish(&intake);
+}
+
+void
+mo_sum_layout(mo_plan *plan, const mo_layout *layout, size_t from, size_t n,
+              mo_accumulator *total)
+{
+    const job j = {layout, from, n};
+    const size_t chunks = n / MO_CHUNK + (n % MO_CHUNK != 0);
+    (void)mo_parallel_sum(plan, chunks, n, sum_chunk, &j, total);
 }

@@ -8,11 +8,13 @@
 
 #include "compat.h"
 #include "exactsum/items.h"
+#include "exactsum/parallel.h"
 
 /* As PEP 3118 and NumPy have it. */
 #define MO_MAX_NDIM 64
 
 typedef struct {
+    mo_item item;
     const char *first; /* the item at the lowest address */
     size_t count;      /* of items */
     int ndim;          /* at least 1 */
@@ -23,12 +25,12 @@ typedef struct {
 
 /* ndim lengths, and strides in bytes of any sign; no strides mean C order. */
 void
-mo_layout_init(mo_layout *layout, const void *first, size_t itemsize, int ndim,
+mo_layout_init(mo_layout *layout, mo_item item, const void *first, int ndim,
                const Py_ssize_t *shape, const Py_ssize_t *strides);
 
-/* Gives items from..from + n - 1, in the layout's own order, to the intake. */
+/* *total += items from..from + n - 1, in the layout's own order. */
 void
-mo_layout_read(const mo_layout *layout, size_t from, size_t n,
-               mo_intake *intake);
+mo_sum_layout(mo_plan *plan, const mo_layout *layout, size_t from, size_t n,
+              mo_accumulator *total);
 
 #endif

@@ -11,22 +11,25 @@
 #include <math.h>
 
 #include "compat.h"
-#include "platform/fpenv.h"
+#include "exactsum/items.h"
 
 /* Lines of a strip: 16 kB of sums, in the first-level cache with four rows of
  * items.  1000 columns of 1000: 25 to 28 GB/s, in strips of 256 19 to 22 (Ice
  * Lake Xeon, AVX-512). */
-#define STRIP 1024
+#define STRIP ((size_t)1024)
 
 /* Lines of a strip that failed which are tried again together. */
-#define SUBSTRIP 64
+#define SUBSTRIP ((size_t)64)
 
 /* Rows of a strip after which a failure shows. */
-#define BAND 128
+#define BAND ((size_t)128)
 
 /* Lines, and doubles, of a tile: 32 kB. */
-#define TILE_LINES 64
-#define TILE 4096
+#define TILE_LINES ((size_t)64)
+#define TILE ((size_t)4096)
+
+/* Doubles of filtered lines that are summed at once: 16 kB. */
+#define PIECE ((size_t)2048)
 
 /* Lines of fewer doubles, or singles, are transposed: TODO */
 #define LONG 32
@@ -36,9 +39,12 @@
 #define VERY_LONG 16384
 
 typedef struct {
-    mo_plan *plan;
     const mo_lines *lines;
-    double *results; /* of line 0, whether it is asked for or not */
+    const mo_outcome *outcome;
+    double *results;
+    size_t group; /* lines of a chunk */
+    bool counted; /* of mo_sum_filtered() */
+    mo_worker *worker;
 } job;
 
 static const char *
@@ -49,30 +55,229 @@ item_at(const job *j, size_t line, size_t item)
            (ptrdiff_t)item * lines->item_stride;
 }
 
-static void
-store_result(const job *j, size_t line, const mo_accumulator *total)
+static ptrdiff_t
+magnitude_of_stride(ptrdiff_t stride)
 {
-    const uint64_t divisor = j->lines->divisor;
-    j->results[line] = divisor == 1
-                           ? mo_accumulator_round(total, NULL)
-                           : mo_accumulator_mean(total, divisor, NULL);
+    return stride < 0 ? -stride : stride;
 }
 
-/* n lines from `line` on, each as an array of its own. */
-static MO_NOINLINE void
-sum_alone(const job *j, size_t line, size_t n)
+/* Whether neighbours in memory belong to different lines. */
+static bool
+lie_side_by_side(const mo_lines *lines)
+{
+    return magnitude_of_stride(lines->line_stride) <
+           magnitude_of_stride(lines->item_stride);
+}
+
+/* --- copying what counts ---------------------------------------------- */
+
+static MO_ALWAYS_INLINE double
+load(const char *p, const size_t size)
+{
+    if (size == sizeof(double)) {
+        double x;
+        memcpy(&x, p, sizeof x);
+        return x;
+    }
+    float single;
+    memcpy(&single, p, sizeof single);
+    return (double)single;
+}
+
+/* Items of several rows, here and there: a row is a line, or the items of
+ * like number of several lines. */
+typedef struct {
+    double *to;
+    size_t to_row, to_item; /* doubles from one to the next */
+    const char *from;
+    ptrdiff_t from_row, from_item; /* bytes */
+    const char *mask;
+    ptrdiff_t mask_row, mask_item; /* bytes */
+    size_t rows, items;
+    bool skip_nan;
+} transfer;
+
+static MO_ALWAYS_INLINE void
+copy(const transfer *t, const size_t size, const ptrdiff_t from_item)
+{
+    for (size_t i = 0; i < t->rows; i++) {
+        double *to = t->to + i * t->to_row;
+        const char *from = t->from + (ptrdiff_t)i * t->from_row;
+        for (size_t k = 0; k < t->items; k++) {
+            to[k * t->to_item] = load(from + (ptrdiff_t)k * from_item, size);
+        }
+    }
+}
+
+static MO_ALWAYS_INLINE void
+copy_what_counts(const transfer *t, const size_t size)
+{
+    for (size_t i = 0; i < t->rows; i++) {
+        double *to = t->to + i * t->to_row;
+        const char *from = t->from + (ptrdiff_t)i * t->from_row;
+        const char *mask = t->mask + (ptrdiff_t)i * t->mask_row;
+        for (size_t k = 0; k < t->items; k++) {
+            double x = load(from + (ptrdiff_t)k * t->from_item, size);
+            bool counts = mask[(ptrdiff_t)k * t->mask_item] != 0 &&
+                          !(t->skip_nan && isnan(x));
+            to[k * t->to_item] = counts ? x : 0.0;
+        }
+    }
+}
+
+/* A loop for each case: the constant arguments are all that tells them
+ * apart. */
+static void
+transfer_items(const transfer *t, size_t size)
+{
+    const ptrdiff_t stride = t->from_item;
+    if (t->mask != NULL) {
+        if (size == sizeof(double)) {
+            copy_what_counts(t, sizeof(double));
+        }
+        else {
+            copy_what_counts(t, sizeof(float));
+        }
+    }
+    else if (size == sizeof(double)) {
+        copy(t, sizeof(double), stride);
+    }
+    else if (stride == sizeof(float)) {
+        copy(t, sizeof(float), sizeof(float));
+    }
+    else {
+        copy(t, sizeof(float), stride);
+    }
+}
+
+/* Items item..item + items - 1 of n lines, each `to_line` doubles from the one
+ * before, its items `to_item` apart; zeros in place of what does not count. */
+static void
+fetch(const job *j, double *to, size_t to_line, size_t to_item, size_t line,
+      size_t n, size_t item, size_t items)
+{
+    const mo_lines *lines = j->lines;
+    const mo_filter *filter = lines->filter;
+    transfer t = {
+        .to = to,
+        .to_row = to_line,
+        .to_item = to_item,
+        .from = item_at(j, line, item),
+        .from_row = lines->line_stride,
+        .from_item = lines->item_stride,
+        .rows = n,
+        .items = items,
+    };
+    if (filter != NULL) {
+        t.mask_row = filter->line_stride;
+        t.mask_item = filter->item_stride;
+        t.mask = filter->mask + (ptrdiff_t)line * t.mask_row +
+                 (ptrdiff_t)item * t.mask_item;
+        t.skip_nan = filter->skip_nan;
+    }
+    if (n > 1 &&
+        (lie_side_by_side(lines) || items < 16)) { /* the other way round */
+        t = (transfer){
+            .to = to,
+            .to_row = t.to_item,
+            .to_item = t.to_row,
+            .from = t.from,
+            .from_row = t.from_item,
+            .from_item = t.from_row,
+            .mask = t.mask,
+            .mask_row = t.mask_item,
+            .mask_item = t.mask_row,
+            .rows = items,
+            .items = n,
+            .skip_nan = t.skip_nan,
+        };
+    }
+    transfer_items(&t, lines->itemsize);
+}
+
+/* How many items of a line count. */
+static uint64_t
+count_items(const mo_lines *lines, size_t line)
+{
+    const mo_filter *filter = lines->filter;
+    if (filter == NULL) {
+        return lines->length;
+    }
+    const char *from = lines->first + (ptrdiff_t)line * lines->line_stride;
+    const char *mask = filter->mask + (ptrdiff_t)line * filter->line_stride;
+    uint64_t count = 0;
+    for (size_t k = 0; k < lines->length; k++) {
+        const char *p = from + (ptrdiff_t)k * lines->item_stride;
+        double x = lines->itemsize == 8 ? load(p, 8) : load(p, 4);
+        count += mask[(ptrdiff_t)k * filter->item_stride] != 0 &&
+                 !(filter->skip_nan && isnan(x));
+    }
+    return count;
+}
+
+/* --- line by line ----------------------------------------------------- */
+
+static void
+store_result(const job *j, size_t line, mo_accumulator *total)
+{
+    double *result = &j->results[line];
+    if (j->outcome->is_mean) {
+        uint64_t n = count_items(j->lines, line);
+        *result = n > 0 ? mo_accumulator_mean(total, n, NULL) : (double)NAN;
+        return;
+    }
+    mo_accumulator_add(total, j->outcome->initial);
+    *result = mo_accumulator_round(total, NULL);
+}
+
+/* All items of a line, as an array of its own. */
+static void
+add_line(const job *j, size_t line, mo_accumulator *total)
 {
     const mo_lines *lines = j->lines;
     const mo_item item = {MO_ITEM_FLOAT, lines->itemsize, false};
     mo_intake intake;
+    mo_intake_init(&intake, &j->worker->ladder, item, total);
+    mo_intake_add(&intake, item_at(j, line, 0), lines->length,
+                  lines->item_stride);
+    mo_intake_finish(&intake);
+}
+
+/* Only those that count, of any number of lines. */
+static void
+add_filtered(const job *j, size_t line, size_t n, mo_accumulator *total)
+{
+    const size_t length = j->lines->length;
+    double piece[PIECE];
+    size_t filled = 0;
+    for (; n > 0; n--, line++) {
+        for (size_t item = 0; item < length;) {
+            size_t items = Py_MIN(length - item, PIECE - filled);
+            fetch(j, piece + filled, 0, 1, line, 1, item, items);
+            item += items;
+            filled += items;
+            if (filled == PIECE) {
+                mo_ladder_add(&j->worker->ladder, piece, filled, total);
+                filled = 0;
+            }
+        }
+    }
+    mo_ladder_add(&j->worker->ladder, piece, filled, total);
+}
+
+/* n lines from `line` on, each alone. */
+static MO_NOINLINE void
+sum_alone(const job *j, size_t line, size_t n)
+{
     for (; n > 0; n--, line++) {
         mo_accumulator total;
         mo_accumulator_init(&total);
-        mo_intake_init(&intake, j->plan->kernel, item, &total);
-        mo_intake_add(&intake, item_at(j, line, 0), lines->length,
-                      lines->item_stride);
-        mo_intake_finish(&intake);
-        mo_plan_count(j->plan, &intake.ladder);
+        if (j->lines->filter != NULL) {
+            add_filtered(j, line, 1, &total);
+        }
+        else {
+            add_line(j, line, &total);
+        }
         store_result(j, line, &total);
     }
 }
@@ -82,12 +287,14 @@ static void
 conclude(const job *j, size_t line, size_t n, const double *sums, size_t width,
          int terms)
 {
+    const mo_outcome *outcome = j->outcome;
+    const bool plain = !outcome->is_mean && outcome->initial == 0.0;
     for (size_t i = 0; i < n; i++) {
         double pair = sums[i] + sums[width + i];
         if (!isfinite(pair)) {
             sum_alone(j, line + i, 1);
         }
-        else if (terms == 2 && j->lines->divisor == 1) {
+        else if (terms == 2 && plain) {
             j->results[line + i] = pair;
         }
         else {
@@ -106,7 +313,7 @@ static bool
 try_strip(const job *j, size_t line, size_t width, double *sums, int terms)
 {
     const mo_lines *lines = j->lines;
-    const mo_columns columns = j->plan->kernel->columns[terms];
+    const mo_columns columns = j->worker->ladder.kernel->columns[terms];
     memset(sums, 0, (size_t)terms * width * sizeof *sums);
     for (size_t item = 0; item < lines->length; item += BAND) {
         size_t rows = Py_MIN(lines->length - item, BAND);
@@ -143,80 +350,19 @@ sum_strip(const job *j, size_t line, size_t width)
 
 /* --- lines in a tile -------------------------------------------------- */
 
-static MO_ALWAYS_INLINE double
-load(const char *p, const size_t size)
-{
-    if (size == sizeof(double)) {
-        double x;
-        memcpy(&x, p, sizeof x);
-        return x;
-    }
-    float single;
-    memcpy(&single, p, sizeof single);
-    return (double)single;
-}
-
-/* to[i * to_row + j * to_item] = the item j of row i, of `size` bytes. */
-static MO_ALWAYS_INLINE void
-copy_rows(double *to, size_t to_row, size_t to_item, const char *from,
-          size_t rows, ptrdiff_t row_stride, size_t items,
-          ptrdiff_t item_stride, const size_t size)
-{
-    for (size_t i = 0; i < rows; i++, from += row_stride, to += to_row) {
-        for (size_t j = 0; j < items; j++) {
-            to[j * to_item] = load(from + (ptrdiff_t)j * item_stride, size);
-        }
-    }
-}
-
-static ptrdiff_t
-magnitude_of_stride(ptrdiff_t stride)
-{
-    return stride < 0 ? -stride : stride;
-}
-
-/* Items item..item + items - 1 of n lines to the tile, where it is the items
- * of `width` lines that lie side by side. */
-static void
-fill_tile(double *tile, size_t width, const job *j, size_t line, size_t n,
-          size_t item, size_t items)
-{
-    const ptrdiff_t along = j->lines->item_stride;
-    const ptrdiff_t across = j->lines->line_stride;
-    const char *from = item_at(j, line, item);
-    const bool single = j->lines->itemsize == sizeof(float);
-    if (magnitude_of_stride(across) > magnitude_of_stride(along) &&
-        items >= 16) {
-        if (single) {
-            copy_rows(tile, 1, width, from, n, across, items, along, 4);
-        }
-        else {
-            copy_rows(tile, 1, width, from, n, across, items, along, 8);
-        }
-    }
-    else if (single && across == sizeof(float)) {
-        copy_rows(tile, width, 1, from, items, along, n, 4, 4);
-    }
-    else if (single) {
-        copy_rows(tile, width, 1, from, items, along, n, across, 4);
-    }
-    else {
-        copy_rows(tile, width, 1, from, items, along, n, across, 8);
-    }
-}
-
 static bool
 try_tiles(const job *j, size_t line, size_t n, size_t width, double *sums,
           int terms)
 {
     const mo_lines *lines = j->lines;
-    const mo_columns columns = j->plan->kernel->columns[terms];
-    double tile[TILE] = {0}; /* beyond n lines it stays so */
-    const size_t most = TILE / width;
+    const mo_columns columns = j->worker->ladder.kernel->columns[terms];
+    double tile[TILE];
+    const size_t most = Py_MIN(TILE / width, lines->length);
+    memset(tile, 0, most * width * sizeof *tile); /* beyond n lines it stays */
     memset(sums, 0, (size_t)terms * width * sizeof *sums);
     for (size_t item = 0; item < lines->length; item += most) {
         const size_t items = Py_MIN(lines->length - item, most);
-        fill_tile(tile, width, j, line, n, item, items);
+        fetch(j, tile, 1, width, line, n, item, items);
         if (!columns(tile, items, width, (ptrdiff_t)(width * sizeof *tile),
                      sums)) {
             return false;
@@ -248,15 +394,17 @@ sum_tiles(const job *j, size_t line, size_t n)
 static bool
 try_parts(const job *j, const double *parts, size_t n, double *sums)
 {
-    const mo_kernel *kernel = j->plan->kernel;
+    const mo_kernel *kernel = j->worker->ladder.kernel;
     const size_t length = 2 * (size_t)kernel->lanes;
-    const ptrdiff_t size = sizeof(double);
     double tile[2 * MO_MAX_LANES * TILE_LINES] = {0};
-    copy_rows(tile, 1, TILE_LINES, (const char *)parts, n,
-              (ptrdiff_t)length * size, length, size, sizeof(double));
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < length; k++) {
+            tile[k * TILE_LINES + i] = parts[i * length + k];
+        }
+    }
     memset(sums, 0, 2 * TILE_LINES * sizeof *sums);
-    return kernel->columns[2](tile, length, TILE_LINES, TILE_LINES * size,
-                              sums);
+    return kernel->columns[2](tile, length, TILE_LINES,
+                              TILE_LINES * sizeof *tile, sums);
 }
 
 /* n <= TILE_LINES */
@@ -266,8 +414,8 @@ sum_long(const job *j, size_t line, size_t n)
     const mo_lines *lines = j->lines;
     double parts[TILE_LINES * 2 * MO_MAX_LANES], sums[2 * TILE_LINES];
     const double *x = (const double *)(const void *)item_at(j, line, 0);
-    if (j->plan->kernel->rows(x, n, lines->length, lines->line_stride,
-                              parts) &&
+    if (j->worker->ladder.kernel->rows(x, n, lines->length, lines->line_stride,
+                                       parts) &&
         try_parts(j, parts, n, sums)) {
         conclude(j, line, n, sums, TILE_LINES, 2);
     }
@@ -292,38 +440,50 @@ sum_groups(const job *j, size_t line, size_t n, size_t group, group_sum sum)
 static void
 sum_in_tiles(const job *j, size_t line, size_t n)
 {
-    bool beside = magnitude_of_stride(j->lines->line_stride) <
-                  magnitude_of_stride(j->lines->item_stride);
     size_t fit = TILE / Py_MAX(1, j->lines->length) / 8 * 8;
-    size_t group = beside ? STRIP : Py_MAX(TILE_LINES, Py_MIN(STRIP, fit));
+    size_t group = lie_side_by_side(j->lines)
+                       ? STRIP
+                       : Py_MAX(TILE_LINES, Py_MIN(STRIP, fit));
     sum_groups(j, line, n, group, sum_tiles);
 }
 
+/* Lines whose items are next to each other. */
 static void
-sum_doubles(const job *j, size_t line, size_t n)
+sum_long_lines(const job *j, size_t line, size_t n)
 {
-    const ptrdiff_t size = sizeof(double);
-    const size_t length = j->lines->length;
-    if (j->lines->item_stride == size && length >= LONG) {
-        /* As many as are still in the cache should they fail. */
-        size_t group = Py_MAX(1, Py_MIN(TILE_LINES, MO_BLOCK / length));
-        sum_groups(j, line, n, group, length < VERY_LONG ? sum_long : sum_alone);
-        return;
-    }
-    if (j->lines->line_stride == size) {
-        size_t beside = n / 8 * 8;
-        sum_groups(j, line, beside, STRIP, sum_strip);
-        line += beside;
-        n -= beside;
-    }
-    sum_in_tiles(j, line, n);
+    /* As many as are still in the cache should they fail. */
+    const size_t group = Py_MIN(TILE_LINES, MO_BLOCK / j->lines->length);
+    const bool alone = j->lines->length >= VERY_LONG;
+    sum_groups(j, line, n, Py_MAX(1, group), alone ? sum_alone : sum_long);
 }
 
 static void
-sum_singles(const job *j, size_t line, size_t n)
+sum_side_by_side(const job *j, size_t line, size_t n)
 {
-    if (j->lines->item_stride == sizeof(float) &&
-        j->lines->length >= LONG_SINGLES) {
+    const size_t whole = n / 8 * 8;
+    sum_groups(j, line, whole, STRIP, sum_strip);
+    sum_in_tiles(j, line + whole, n - whole);
+}
+
+static void
+sum_some(const job *j, size_t line, size_t n)
+{
+    const mo_lines *lines = j->lines;
+    const bool doubles = lines->itemsize == sizeof(double);
+    const bool contiguous = lines->item_stride == (ptrdiff_t)lines->itemsize;
+    if (!MO_HAS_KERNELS) {
+        sum_alone(j, line, n);
+    }
+    else if (lines->filter != NULL) {
+        sum_in_tiles(j, line, n);
+    }
+    else if (doubles && contiguous && lines->length >= LONG) {
+        sum_long_lines(j, line, n);
+    }
+    else if (doubles && lines->line_stride == sizeof(double)) {
+        sum_side_by_side(j, line, n);
+    }
+    else if (!doubles && contiguous && lines->length >= LONG_SINGLES) {
         sum_alone(j, line, n);
     }
     else {
@@ -331,20 +491,69 @@ sum_singles(const job *j, size_t line, size_t n)
     }
 }
 
+/* --- in one or more threads ------------------------------------------- */
+
+/* Lines of a chunk: whole strips or tiles. */
+static size_t
+lines_of_chunk(const mo_lines *lines)
+{
+    const size_t least = lie_side_by_side(lines) ? STRIP : TILE_LINES;
+    const size_t fit = MO_CHUNK / Py_MAX(1, lines->length);
+    return Py_MAX(1, fit / least) * least;
+}
+
+static size_t
+divide_up(size_t n, size_t by)
+{
+    return n / by + (n % by != 0);
+}
+
+static void
+sum_chunk(const void *context, size_t chunk, mo_worker *worker)
+{
+    job j = *(const job *)context;
+    const size_t line = chunk * j.group;
+    j.worker = worker;
+    sum_some(&j, line, Py_MIN(j.group, j.lines->count - line));
+}
+
 void
-mo_sum_lines(mo_plan *plan, const mo_lines *lines, size_t from, size_t n,
+mo_sum_lines(mo_plan *plan, const mo_lines *lines, const mo_outcome *outcome,
              double *results)
 {
-    const job j = {.plan = plan, .lines = lines, .results = results - from};
-    mo_fpenv environment = mo_fpenv_enter();
-    if (!MO_HAS_KERNELS) {
-        sum_alone(&j, from, n);
+    const job j = {
+        .lines = lines,
+        .outcome = outcome,
+        .results = results,
+        .group = lines_of_chunk(lines),
+    };
+    (void)mo_parallel_sum(plan, divide_up(lines->count, j.group),
+                          lines->count * lines->length, sum_chunk, &j, NULL);
+}
+
+static void
+sum_filtered_chunk(const void *context, size_t chunk, mo_worker *worker)
+{
+    job j = *(const job *)context;
+    const size_t line = chunk * j.group;
+    const size_t n = Py_MIN(j.group, j.lines->count - line);
+    j.worker = worker;
+    add_filtered(&j, line, n, worker->total);
+    for (size_t i = 0; i < n && j.counted; i++) {
+        worker->terms += count_items(j.lines, line + i);
     }
-    else if (lines->itemsize == sizeof(double)) {
-        sum_doubles(&j, from, n);
-    }
-    else {
-        sum_singles(&j, from, n);
-    }
-    mo_fpenv_leave(&environment);
+}
+
+uint64_t
+mo_sum_filtered(mo_plan *plan, const mo_lines *lines, bool counted,
+                mo_accumulator *total)
+{
+    const job j = {
+        .lines = lines,
+        .group = lines_of_chunk(lines),
+        .counted = counted,
+    };
+    return mo_parallel_sum(plan, divide_up(lines->count, j.group),
+                           lines->count * lines->length, sum_filtered_chunk,
+                           &j, total);
 }

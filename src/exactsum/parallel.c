@@ -1,112 +1,122 @@
 /* parallel.c - see parallel.h. */
 #include "exactsum/parallel.h"
 
+#include "compat.h"
 #include "platform/fpenv.h"
 #include "platform/threads.h"
 
-/* Items of a chunk: two blocks, 393 kB of doubles.  TODO */
-#define CHUNK (2 * (size_t)MO_BLOCK)
-
-/* Items for each thread that is started: TODO */
-#define WORTH_A_THREAD (4 * CHUNK)
-
-/* What one thread has done. */
-typedef struct {
-    mo_plan plan; /* only what it has used counts */
-    mo_accumulator total;
-} partial;
+/* Items for each thread that is started: 70 us of work with AVX-512, three
+ * times what a thread costs (threads.h). */
+#define WORTH_A_THREAD (4 * MO_CHUNK)
 
 typedef struct {
-    const mo_kernel *kernel;
-    const mo_layout *layout;
-    mo_item item;
-    mo_atomic next;    /* the chunk that nobody has taken yet */
-    partial *partials; /* one for each thread; zeros while it has not run */
+    size_t chunks;
+    mo_work work;
+    const void *context;
+    mo_atomic next;     /* the chunk that nobody has taken yet */
+    mo_worker *workers; /* one for each thread */
 } job;
-
-void
-mo_plan_count(mo_plan *plan, const mo_ladder *ladder)
-{
-    for (int i = 0; i < MO_RUNGS; i++) {
-        plan->used[i] += ladder->used[i];
-    }
-}
 
 /* Chunks, until nobody has any left to take. */
 static void
-sum_chunks(job *j, mo_plan *plan, mo_accumulator *total)
+take_chunks(void *context, int i)
 {
-    const size_t count = j->layout->count;
-    const size_t chunks = count / CHUNK + (count % CHUNK != 0);
-    mo_intake intake;
+    job *j = context;
+    mo_worker *worker = &j->workers[i];
     size_t chunk;
-    mo_intake_init(&intake, j->kernel, j->item, total);
+    worker->used = true;
     mo_fpenv environment = mo_fpenv_enter();
-    while ((chunk = (size_t)MO_ATOMIC_NEXT(&j->next)) < chunks) {
-        size_t from = chunk * CHUNK;
-        size_t n = count - from < CHUNK ? count - from : CHUNK;
-        mo_layout_read(j->layout, from, n, &intake);
+    while ((chunk = (size_t)MO_ATOMIC_NEXT(&j->next)) < j->chunks) {
+        j->work(j->context, chunk, worker);
     }
-    mo_intake_finish(&intake);
     mo_fpenv_leave(&environment);
-    mo_plan_count(plan, &intake.ladder);
-    plan->threads_used++;
 }
 
 static void
-work(void *context, int i)
+worker_init(mo_worker *worker, const mo_plan *plan, mo_accumulator *total)
 {
-    job *j = context;
-    partial *mine = &j->partials[i];
-    mo_accumulator_init(&mine->total);
-    sum_chunks(j, &mine->plan, &mine->total);
+    mo_ladder_init(&worker->ladder, plan->kernel);
+    worker->total = total;
+    worker->terms = 0;
+    worker->used = false;
+}
+
+static void
+count_usage(mo_plan *plan, const mo_worker *worker)
+{
+    mo_usage_add(&plan->usage, &worker->ladder.usage);
+    plan->threads_used += worker->used;
 }
 
 static int
-threads_worth_it(int wanted, size_t count)
+threads_worth_it(int wanted, size_t chunks, size_t items)
 {
-    size_t most = wanted == MO_THREADS_AUTO ? count / WORTH_A_THREAD
-                                            : count / CHUNK + 1;
-    if (most < 2) {
-        return 1;
-    }
     if (wanted == MO_THREADS_AUTO) {
+        if (items < 2 * WORTH_A_THREAD) {
+            return 1;
+        }
+        size_t pay = items / WORTH_A_THREAD;
         wanted = mo_threads_available();
+        wanted = pay < (size_t)wanted ? (int)pay : wanted;
     }
     wanted = wanted < MO_MAX_THREADS ? wanted : MO_MAX_THREADS;
-    return most < (size_t)wanted ? (int)most : wanted;
+    return chunks < (size_t)wanted ? (int)chunks : wanted;
 }
 
-static void
-add_partial(mo_plan *plan, const partial *part, mo_accumulator *total)
+/* One that adds to *total itself. */
+static uint64_t
+sum_alone(mo_plan *plan, job *j, mo_accumulator *total)
 {
-    int failed = mo_accumulator_merge(total, &part->total);
-    assert(!failed); /* it would take 2**63 doubles */
-    (void)failed;
-    for (int i = 0; i < MO_RUNGS; i++) {
-        plan->used[i] += part->plan.used[i];
-    }
-    plan->threads_used += part->plan.threads_used;
+    mo_worker worker;
+    worker_init(&worker, plan, total);
+    j->workers = &worker;
+    take_chunks(j, 0);
+    count_usage(plan, &worker);
+    return worker.terms;
 }
 
-void
-mo_sum_layout(mo_plan *plan, const mo_layout *layout, mo_item item,
-              mo_accumulator *total)
+/* Each in an accumulator of its own, and then together. */
+static uint64_t
+sum_together(mo_plan *plan, job *j, int threads, mo_accumulator *totals,
+             mo_accumulator *total)
 {
-    job j = {.kernel = plan->kernel, .layout = layout, .item = item};
-    const int threads = threads_worth_it(plan->threads, layout->count);
-    if (threads > 1) {
-        j.partials = PyMem_RawCalloc((size_t)threads, sizeof(partial));
-    }
-    if (j.partials == NULL) { /* no memory for more is no reason to fail */
-        sum_chunks(&j, plan, total);
-        return;
-    }
-    mo_threads_run(threads, work, &j);
+    uint64_t terms = 0;
     for (int i = 0; i < threads; i++) {
-        if (j.partials[i].plan.threads_used > 0) {
-            add_partial(plan, &j.partials[i], total);
-        }
+        mo_accumulator_init(&totals[i]);
+        worker_init(&j->workers[i], plan, &totals[i]);
     }
-    PyMem_RawFree(j.partials);
+    mo_threads_run(threads, take_chunks, j);
+    for (int i = 0; i < threads; i++) {
+        int failed = total && mo_accumulator_merge(total, &totals[i]) < 0;
+        assert(!failed); /* it would take 2**63 doubles */
+        (void)failed;
+        count_usage(plan, &j->workers[i]);
+        terms += j->workers[i].terms;
+    }
+    return terms;
+}
+
+uint64_t
+mo_parallel_sum(mo_plan *plan, size_t chunks, size_t items, mo_work work,
+                const void *context, mo_accumulator *total)
+{
+    job j = {.chunks = chunks, .work = work, .context = context};
+    const int threads = threads_worth_it(plan->threads, chunks, items);
+    const size_t n = (size_t)threads;
+    if (threads <= 1) {
+        return sum_alone(plan, &j, total);
+    }
+    mo_accumulator *totals = PyMem_RawMalloc(n * sizeof *totals);
+    j.workers = PyMem_RawMalloc(n * sizeof *j.workers);
+    mo_worker *workers = j.workers;
+    uint64_t terms;
+    if (totals != NULL && workers != NULL) {
+        terms = sum_together(plan, &j, threads, totals, total);
+    }
+    else { /* no memory for more is no reason to fail */
+        terms = sum_alone(plan, &j, total);
+    }
+    PyMem_RawFree(workers);
+    PyMem_RawFree(totals);
+    return terms;
 }

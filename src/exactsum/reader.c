@@ -31,8 +31,8 @@ typedef struct {
     mo_sum *sum;     /* borrowed: where everything goes */
     mo_plan plan;
     mo_ladder ladder; /* for the blocks */
-    int64_t count;   /* numbers added so far that sum->count lacks */
-    int level;       /* collections being read, one in the other; 0 at first */
+    int64_t count;    /* numbers added so far that sum->count lacks */
+    int level; /* collections being read, one in the other; 0 at first */
     /* Where the item that failed is, outermost level first; noted on the way
      * out of its collections. */
     int path_length;
@@ -264,7 +264,8 @@ read_plain(reader *r, PyObject *const *items, Py_ssize_t i, Py_ssize_t n)
         const Py_ssize_t ahead = n - i > 2 * AHEAD ? AHEAD : 0;
         const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
         const Py_ssize_t batch = Py_MIN(room, n - i - ahead);
-        Py_ssize_t plain = gather(&items[i], batch, ahead, &r->block[r->filled]);
+        Py_ssize_t plain =
+            gather(&items[i], batch, ahead, &r->block[r->filled]);
         r->filled += (size_t)plain;
         i += plain;
         if (r->filled == r->capacity) {
@@ -465,7 +466,7 @@ finish(reader *r, int failed)
 {
     if (!failed) {
         flush(r);
-        mo_plan_count(&r->plan, &r->ladder);
+        mo_usage_add(&r->plan.usage, &r->ladder.usage);
         mo_plan_end(r->state, &r->plan);
     }
     if (r->block != r->small) {

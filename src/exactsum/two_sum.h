@@ -16,7 +16,7 @@
  * overflows, or an item is not finite, s + e is not either. */
 
 #ifndef MO_EXACTSUM_TWO_SUM_H
-#define MO_EXACTSUM_TWO_SUM_H
+# define MO_EXACTSUM_TWO_SUM_H
 static inline const double *
 mo_at(const double *p, ptrdiff_t bytes)
 {
@@ -57,8 +57,7 @@ two_sum(V_T *s, V_T x)
     const V_T t = V_SUM(*s, x);
     const V_T from_x = V_DIFFERENCE(t, *s);
     const V_T from_s = V_DIFFERENCE(t, from_x);
-    const V_T rest =
-        V_SUM(V_DIFFERENCE(*s, from_s), V_DIFFERENCE(x, from_x));
+    const V_T rest = V_SUM(V_DIFFERENCE(*s, from_s), V_DIFFERENCE(x, from_x));
     *s = t;
     return rest;
 }

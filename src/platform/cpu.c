@@ -28,7 +28,12 @@ has_all(uint64_t bits, uint64_t wanted)
 mo_cpu
 mo_cpu_detect(void)
 {
-    enum { EAX, EBX, ECX, EDX };
+    enum {
+        EAX,
+        EBX,
+        ECX,
+        EDX
+    };
     uint32_t leaf1[4], leaf7[4];
     mo_cpu cpu = {false, false};
     mo_cpuid(1, leaf1);

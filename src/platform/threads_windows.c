@@ -51,9 +51,9 @@ mo_threads_run(int threads, void (*work)(void *context, int i), void *context)
     for (; n < threads; n++) {
         helper *h = &helpers[n];
         *h = (helper){.work = work, .context = context, .i = n};
-        h->thread = (HANDLE)_beginthreadex(
-            NULL, STACK_BYTES, help, h, STACK_SIZE_PARAM_IS_A_RESERVATION,
-            NULL);
+        h->thread =
+            (HANDLE)_beginthreadex(NULL, STACK_BYTES, help, h,
+                                   STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
         if (h->thread == NULL) {
             break;
         }
