@@ -212,7 +212,9 @@ def test_wrong_arguments() -> None:
 
 
 def test_signature_and_documentation() -> None:
-    assert str(inspect.signature(fsum)) == "(obj, /, *, special='propagate', threads=None)"
+    assert (
+        str(inspect.signature(fsum)) == "(obj, /, *, special='propagate', threads=None)"
+    )
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     import memopt
 
