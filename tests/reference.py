@@ -121,7 +121,7 @@ def batches_of(values: Sequence[T], n: int) -> list[list[T]]:
     return [list(values[i : i + n]) for i in range(0, len(values), n)]
 
 
-def units_of(x: float) -> int:
+def float_units(x: float) -> int:
     """A finite float as an int, in units of the least subnormal."""
     numerator, denominator = x.as_integer_ratio()
     return numerator << (1075 - denominator.bit_length())
@@ -142,4 +142,4 @@ def special_sum(values: Iterable[float]) -> float | None:
 def any_sum(values: Sequence[float]) -> float:
     """The sum of any floats as memopt defines it; for many of them, too."""
     special = special_sum(values)
-    return round_units(sum(map(units_of, values))) if special is None else special
+    return round_units(sum(map(float_units, values))) if special is None else special

@@ -14,7 +14,7 @@ import pytest
 from floats import any_float, from_bits, near_float, same, summand
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import any_sum, round_units, special_sum, units_of
+from reference import any_sum, float_units, round_units, special_sum
 from summands import FAMILIES, Family, singles, spread, uniform
 
 from memopt import ExactSum, FloatMatrix, _memopt, fsum
@@ -60,7 +60,7 @@ def test_the_best_kernel_is_chosen_at_import() -> None:
 
 def test_other_kernels_are_refused() -> None:
     for name in ("", "AVX2", "sse9"):
-        with pytest.raises(ValueError, match="^no kernel .* on this machine$"):
+        with pytest.raises(ValueError, match=r"^no kernel .* on this machine$"):
             _memopt._set_isa(name)
     with pytest.raises(TypeError):
         _memopt._set_isa(b"baseline")  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def test_every_length_up_to_300(isa: str, family: Family) -> None:
         assert same(fsum(memory[:n]), expected), n
         assert same(fsum(memoryview(doubled)[: 2 * n : 2]), expected), n
         if n < 300 and math.isfinite(values[n]):
-            units += units_of(values[n])
+            units += float_units(values[n])
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_any_bit_patterns(values: list[float], zeros: int) -> None:
 @given(st.lists(summand, min_size=1, max_size=60), st.integers(1, 80))
 def test_order_and_repetition(values: list[float], times: int) -> None:
     many = array("d", values * times)
-    expected = round_units(sum(map(units_of, values)) * times)
+    expected = round_units(sum(map(float_units, values)) * times)
     reordered = array("d", sorted(many, key=lambda x: hash(x) % 1009))
     try:
         for name in ISAS:
@@ -270,7 +270,7 @@ def test_attempts_that_must_not_be_sure(name: str, levels: int) -> None:
         [-math.inf],
         [math.inf, -math.inf],
         [from_bits(0x7FF0000000000001)],
-        plenty + [math.nan],
+        [*plenty, math.nan],
         [*plenty, math.inf, *plenty],
         [2.0**1023] * 4000,
         spread(600)(random.Random(11), 1000),
@@ -300,9 +300,9 @@ def test_attempts_at_the_ends_of_the_range(name: str) -> None:
 
 def test_attempts_that_there_are_not() -> None:
     for levels in (-1, 0, 1, 6):
-        with pytest.raises(ValueError, match="^no such attempt$"):
+        with pytest.raises(ValueError, match=r"^no such attempt$"):
             _memopt._sum_attempt("baseline", levels, 0, b"")
-    with pytest.raises(ValueError, match="^no such attempt$"):
+    with pytest.raises(ValueError, match=r"^no such attempt$"):
         _memopt._sum_attempt("baseline", 2, 0, bytes(8 * BLOCK + 8))
-    with pytest.raises(ValueError, match="^no kernel"):
+    with pytest.raises(ValueError, match=r"^no kernel"):
         _memopt._sum_attempt("none", 2, 0, b"")
