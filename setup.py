@@ -31,6 +31,7 @@ SOURCES = [
     "src/exactsum/layout.c",
     "src/exactsum/lines.c",
     "src/exactsum/parallel.c",
+    "src/exactsum/progress.c",
     "src/exactsum/reader.c",
     "src/exactsum/serial.c",
     "src/exactsum/sum.c",

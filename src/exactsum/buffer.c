@@ -99,24 +99,44 @@ sum_indirect(mo_plan *plan, const Py_buffer *view, mo_item item,
     mo_usage_add(&plan->usage, &ladder.usage);
 }
 
-static void
+/* Part after part; *count grows with what is done. */
+static int
+sum_layout(mo_plan *plan, const mo_layout *layout, mo_progress *progress,
+           mo_accumulator *total, int64_t *count)
+{
+    const size_t part = (size_t)MO_REPORT;
+    for (size_t from = 0; from < layout->count; from += part) {
+        const size_t n = Py_MIN(layout->count - from, part);
+        if (n < MO_WITHOUT_GIL) {
+            mo_sum_layout(plan, layout, from, n, total);
+        }
+        else {
+            Py_BEGIN_ALLOW_THREADS
+            mo_sum_layout(plan, layout, from, n, total);
+            Py_END_ALLOW_THREADS
+        }
+        *count += (int64_t)n;
+        if (mo_progress_is_due(progress, *count) &&
+            mo_progress_report(progress, *count) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
 sum_buffer(mo_plan *plan, const Py_buffer *view, mo_item item,
-           mo_accumulator *total)
+           mo_progress *progress, mo_accumulator *total, int64_t *count)
 {
     mo_layout layout;
     if (view->suboffsets != NULL) {
         sum_indirect(plan, view, item, total);
-        return;
+        *count += view->len / view->itemsize;
+        return 0;
     }
     mo_layout_init(&layout, item, view->buf, view->ndim, view->shape,
                    view->strides);
-    if (layout.count < MO_WITHOUT_GIL) {
-        mo_sum_layout(plan, &layout, 0, layout.count, total);
-        return;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    mo_sum_layout(plan, &layout, 0, layout.count, total);
-    Py_END_ALLOW_THREADS
+    return sum_layout(plan, &layout, progress, total, count);
 }
 
 /* Buffers that do not hold what the object means: NumPy exports a datetime64
@@ -222,9 +242,18 @@ acquire(PyObject *obj, Py_buffer *view)
     return -1;
 }
 
+/* Releasing may run Python code, which must not see the exception. */
+static void
+release_after_error(Py_buffer *view)
+{
+    PyObject *exception = PyErr_GetRaisedException();
+    PyBuffer_Release(view);
+    PyErr_SetRaisedException(exception);
+}
+
 int
 mo_buffer_read(PyObject *obj, int max_ndim, mo_plan *plan,
-               mo_accumulator *total, int64_t *count)
+               mo_progress *progress, mo_accumulator *total, int64_t *count)
 {
     Py_buffer view;
     mo_item item;
@@ -233,13 +262,20 @@ mo_buffer_read(PyObject *obj, int max_ndim, mo_plan *plan,
     }
     bool fits = view.ndim <= max_ndim;
     bool numeric = parse_format(&view, &item);
+    int failed = 0;
     char format[100] = "B"; /* a copy that outlives the view */
     if (fits && numeric) {
-        sum_buffer(plan, &view, item, total);
-        *count += view.len / view.itemsize;
+        if (progress->total == MO_TOTAL_OF_BUFFER) {
+            progress->total = view.len / view.itemsize;
+        }
+        failed = sum_buffer(plan, &view, item, progress, total, count);
     }
     else if (view.format != NULL) {
         PyOS_snprintf(format, sizeof format, "%s", view.format);
+    }
+    if (failed) {
+        release_after_error(&view);
+        return -1;
     }
     /* Before any exception is set: releasing may run Python code. */
     PyBuffer_Release(&view);

@@ -162,7 +162,8 @@ exactsum_update(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:update", names, &obj,
                                      &argument) ||
         mo_threads_parse(argument, &threads) < 0 ||
-        mo_sum_read(mo_state_of(Py_TYPE(op)), obj, threads, &terms) < 0 ||
+        mo_sum_read(mo_state_of(Py_TYPE(op)), obj, threads, NULL, &terms) <
+            0 ||
         exactsum_apply(op, mo_sum_merge, &terms) < 0) {
         return NULL;
     }

@@ -64,11 +64,13 @@ PyObject *
 mo_exactsum_new(mo_state *state, const mo_sum *sum);
 
 /* Adds every number in `obj`, an iterable, buffer or nesting of them (what
- * memopt.fsum takes), in up to so many threads (see mo_plan).  Runs Python
- * code, and releases the GIL.  0, or -1 with an exception set and `sum`
+ * memopt.fsum takes), in up to so many threads (see mo_plan); calls
+ * progress(done, total), if it is not NULL, now and then and at the end.  Runs
+ * Python code, and releases the GIL.  0, or -1 with an exception set and `sum`
  * holding some of the numbers: read into a fresh one, then merge. */
 int
-mo_sum_read(mo_state *state, PyObject *obj, int threads, mo_sum *sum);
+mo_sum_read(mo_state *state, PyObject *obj, int threads, PyObject *progress,
+            mo_sum *sum);
 
 /* The plan for a call that may use so many threads, and the end of the call:
  * what was used is counted.  With the GIL. */

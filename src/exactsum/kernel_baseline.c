@@ -21,7 +21,7 @@ MO_STRICT_FLOATS
 # define V_SET1(a) _mm_set1_pd(a)
 # define V_LOAD(p) _mm_loadu_pd(p)
 # define V_LOAD_SINGLES(p) \
-     _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(p))))
+     _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(p))))
 # define V_STORE(p, v) _mm_storeu_pd(p, v)
 # define V_ADD(a, b) _mm_add_pd(a, b)
 # define V_SUB(a, b) _mm_sub_pd(a, b)

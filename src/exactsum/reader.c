@@ -30,6 +30,7 @@ typedef struct {
     mo_state *state; /* borrowed */
     mo_sum *sum;     /* borrowed: where everything goes */
     mo_plan plan;
+    mo_progress progress;
     mo_ladder ladder; /* for the blocks */
     int64_t count;    /* numbers added so far that sum->count lacks */
     int level; /* collections being read, one in the other; 0 at first */
@@ -47,11 +48,13 @@ static int
 read_item(reader *r, PyObject *x);
 
 static void
-reader_init(reader *r, mo_state *state, int threads, mo_sum *sum)
+reader_init(reader *r, mo_state *state, int threads, PyObject *progress,
+            mo_sum *sum)
 {
     r->state = state;
     r->sum = sum;
     r->plan = mo_plan_begin(state, threads);
+    r->progress = (mo_progress){.callback = progress, .total = -1};
     mo_ladder_init(&r->ladder, r->plan.kernel);
     r->count = 0;
     r->level = 0;
@@ -208,7 +211,8 @@ read_exactsum(reader *r, PyObject *x)
 static int
 read_buffer(reader *r, PyObject *x, int max_ndim)
 {
-    return mo_buffer_read(x, max_ndim, &r->plan, &r->sum->total, &r->count);
+    return mo_buffer_read(x, max_ndim, &r->plan, &r->progress, &r->sum->total,
+                          &r->count);
 }
 
 static int
@@ -240,6 +244,16 @@ note_position(reader *r, Py_ssize_t i)
     }
 }
 
+/* Reports the progress now and then. */
+static inline int
+report(reader *r)
+{
+    const int64_t done = r->count + (int64_t)r->filled;
+    return mo_progress_is_due(&r->progress, done)
+               ? mo_progress_report(&r->progress, done)
+               : 0;
+}
+
 /* How many of n items, from the first on, are plain; their values to out.
  * The item `ahead` of each is fetched from memory, which may be far away. */
 static inline Py_ssize_t
@@ -255,26 +269,34 @@ gather(PyObject *const *items, Py_ssize_t n, Py_ssize_t ahead, double *out)
     return i;
 }
 
-/* Gathers items[i..n-1] as long as they are plain, which runs no Python code,
- * and returns the index of the first that is not. */
+/* Gathers plain items, from the first of n on, at most as many as there is
+ * room for in the block; how many.  Runs no Python code. */
 static Py_ssize_t
-read_plain(reader *r, PyObject *const *items, Py_ssize_t i, Py_ssize_t n)
+read_plain(reader *r, PyObject *const *items, Py_ssize_t n)
 {
-    for (;;) {
-        const Py_ssize_t ahead = n - i > 2 * AHEAD ? AHEAD : 0;
-        const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
-        const Py_ssize_t batch = Py_MIN(room, n - i - ahead);
-        Py_ssize_t plain =
-            gather(&items[i], batch, ahead, &r->block[r->filled]);
-        r->filled += (size_t)plain;
-        i += plain;
-        if (r->filled == r->capacity) {
-            make_room(r);
-        }
-        if (plain < batch || i == n) {
-            return i;
-        }
+    const Py_ssize_t ahead = n > 2 * AHEAD ? AHEAD : 0;
+    const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
+    const Py_ssize_t plain =
+        gather(items, Py_MIN(room, n - ahead), ahead, &r->block[r->filled]);
+    r->filled += (size_t)plain;
+    if (r->filled == r->capacity) {
+        make_room(r);
     }
+    return plain;
+}
+
+/* Item i of a collection, which may let go of it meanwhile. */
+static int
+read_borrowed(reader *r, PyObject *item, Py_ssize_t i)
+{
+    Py_INCREF(item);
+    int failed = read_item(r, item);
+    Py_DECREF(item);
+    if (failed) {
+        note_position(r, i);
+        return -1;
+    }
+    return report(r);
 }
 
 /* An exact list or tuple. */
@@ -284,18 +306,12 @@ read_items(reader *r, PyObject *sequence)
     Py_ssize_t i = 0, n;
     while (i < (n = PySequence_Fast_GET_SIZE(sequence))) {
         PyObject **items = PySequence_Fast_ITEMS(sequence);
-        i = read_plain(r, items, i, n);
-        if (i == n) {
-            break;
-        }
-        PyObject *item = Py_NewRef(items[i]);
-        int failed = read_item(r, item);
-        Py_DECREF(item);
+        Py_ssize_t plain = read_plain(r, items + i, n - i);
+        int failed = plain > 0 ? report(r) : read_borrowed(r, items[i], i);
         if (failed) {
-            note_position(r, i);
             return -1;
         }
-        i++;
+        i += Py_MAX(plain, 1);
     }
     return 0;
 }
@@ -305,10 +321,9 @@ read_iterator(reader *r, PyObject *iterator)
 {
     PyObject *item;
     for (Py_ssize_t i = 0; (item = PyIter_Next(iterator)) != NULL; i++) {
-        int failed = read_item(r, item);
+        int failed = read_borrowed(r, item, i);
         Py_DECREF(item);
         if (failed) {
-            note_position(r, i);
             return -1;
         }
     }
@@ -412,6 +427,7 @@ read_collection(reader *r, PyObject *obj)
         return read_exactsum(r, obj);
     }
     if (PyObject_CheckBuffer(obj)) {
+        r->progress.total = MO_TOTAL_OF_BUFFER;
         return read_buffer(r, obj, MO_ANY_NDIM);
     }
     if (PyUnicode_Check(obj)) {
@@ -476,6 +492,10 @@ finish(reader *r, int failed)
         note_path(r);
         return -1;
     }
+    if (r->progress.callback != NULL &&
+        mo_progress_report(&r->progress, r->count) < 0) {
+        return -1;
+    }
     return mo_sum_count(r->sum, r->count);
 }
 
@@ -483,15 +503,16 @@ int
 mo_read_number(mo_state *state, PyObject *x, mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, 1, sum);
+    reader_init(&r, state, 1, NULL, sum);
     return finish(&r, read_number(&r, x));
 }
 
 int
-mo_sum_read(mo_state *state, PyObject *obj, int threads, mo_sum *sum)
+mo_sum_read(mo_state *state, PyObject *obj, int threads, PyObject *progress,
+            mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, threads, sum);
+    reader_init(&r, state, threads, progress, sum);
     return finish(&r, read_collection(&r, obj));
 }
 
@@ -499,7 +520,7 @@ int
 mo_read_any(mo_state *state, PyObject *obj, mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, MO_THREADS_AUTO, sum);
+    reader_init(&r, state, MO_THREADS_AUTO, NULL, sum);
     /* As an argument by itself, bytes are a buffer like any other. */
     bool is_bytes = PyBytes_Check(obj) || PyByteArray_Check(obj);
     return finish(&r,
