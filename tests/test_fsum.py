@@ -212,9 +212,8 @@ def test_wrong_arguments() -> None:
 
 
 def test_signature_and_documentation() -> None:
-    assert (
-        str(inspect.signature(fsum))
-        == "(obj, /, *, special='propagate', threads=None, progress=None)"
+    assert str(inspect.signature(fsum)) == (
+        "(obj, /, *, special='propagate', threads=None, progress=None)"
     )
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     import memopt

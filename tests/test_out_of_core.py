@@ -1,12 +1,14 @@
 """Sums of more than memory holds, and the progress of long ones."""
 
 import ctypes
+import itertools
 import math
 import signal
 import sys
 import tracemalloc
 from array import array
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +81,16 @@ def test_an_iterable_of_chunks_larger_than_memory() -> None:
 def chunks(n):
     for i in range(n):
         yield np.full(1 << 20, i + 0.1)  # 8 MB
-print(fsum(chunks(40)) == (40 * 39 / 2 + 40 * 0.1) * 2**20)
-print(fsum((chunk.tolist()[:1000] for chunk in chunks(40))))
+print(fsum(chunks(20)), fsum(chunk.tolist()[:1000] for chunk in chunks(20)))
 """
     )
-    expected = sum(ExactSum([i + 0.1] * 1000).value * 0 + i + 0.1 for i in range(40))
-    first, second = run_in_fresh_process(code).split()
-    assert first in ("True", "False")
-    assert math.isclose(float(second), expected * 1000)
+    exact = sum((Fraction(i + 0.1) for i in range(20)), Fraction(0))
+    sums = [float(x) for x in run_in_fresh_process(code).split()]
+    assert sums == [float(exact * 2**20), float(exact * 1000)]
 
 
 def test_chunks_take_constant_memory() -> None:
-    def chunks(n: int) -> Iterator[array[float]]:
+    def chunks(n: int) -> Iterator[Any]:
         for i in range(n):
             yield array("d", [i + 0.1]) * 10_000
 
@@ -165,14 +165,14 @@ def test_progress_must_be_callable(bad: Any) -> None:
         fsum([1.0], progress=bad)
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
 def test_a_callback_that_raises_stops_the_sum() -> None:
     def stop(done: int, total: int | None) -> None:
         calls.append(done)
-        raise Stop
+        raise StopError
 
     def count() -> Iterator[float]:
         for i in range(2 * STEP):
@@ -182,16 +182,16 @@ def test_a_callback_that_raises_stops_the_sum() -> None:
     for make in (lambda: bytearray(3 * STEP), lambda: [0.5] * (2 * STEP)):
         calls: list[int] = []
         obj: Any = make()
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             fsum(obj, progress=stop)
         assert len(calls) == 1
         assert calls[0] < 2 * STEP
         obj.append(0)  # nothing holds it
     calls, read = [], [0]
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fsum(count(), progress=stop)
     assert calls == [read[0]] == [STEP]
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fsum([], progress=stop)
 
 
@@ -220,15 +220,14 @@ def test_a_callback_may_do_anything() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends itself a POSIX signal")
 def test_an_interrupt_stops_a_long_sum() -> None:
     def interrupted(*_: Any) -> None:
-        raise Stop
+        raise StopError
 
     before = signal.signal(signal.SIGALRM, interrupted)
     endless = (ctypes.c_double * (1 << 17))()
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
-        with pytest.raises(Stop):
-            for _ in range(100_000):
-                fsum([endless] * 1000)
+        with pytest.raises(StopError):
+            fsum(itertools.repeat(endless))  # for ever, were it not for that
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
