@@ -40,6 +40,7 @@ def fsum(
     *,
     special: Literal["propagate", "raise"] = "propagate",
     threads: SupportsIndex | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
 ) -> float: ...
 def _isas() -> tuple[str, ...]: ...
 def _set_isa(name: str, /) -> str: ...
@@ -91,6 +92,7 @@ _Block: TypeAlias = Buffer | _ArrayInterface | _DLPack
 _Row: TypeAlias = Iterable[_Real] | _Block
 _Rows: TypeAlias = Iterable[_Row] | _Block
 _Out = TypeVar("_Out", bound=Buffer)
+_Where: TypeAlias = bool | Buffer | Sequence[bool] | Sequence[Sequence[bool]]
 
 @final
 class FloatVector(Sequence[float], Buffer):
@@ -152,6 +154,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def mean(
@@ -161,6 +166,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def mean(
@@ -170,6 +178,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     @overload
     def sum(
@@ -179,6 +190,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def sum(
@@ -188,6 +203,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def sum(
@@ -197,6 +216,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     def tolist(self) -> list[float]: ...
 
@@ -318,6 +341,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def mean(
@@ -327,6 +353,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def mean(
@@ -336,6 +365,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatMatrix: ...
     @overload
     def mean(
@@ -345,6 +377,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     @overload
     def sum(
@@ -354,6 +389,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def sum(
@@ -363,6 +402,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def sum(
@@ -372,6 +415,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatMatrix: ...
     @overload
     def sum(
@@ -381,6 +428,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     def tolist(self) -> list[list[float]]: ...
 

@@ -56,7 +56,7 @@ def test_as_many_threads_run_as_are_asked_for() -> None:
 
 
 def test_none_takes_the_processors_that_there_are_for_large_input_only() -> None:
-    small, large = array("d", bytes(8 * CHUNK)), array("d", bytes(8 * 400 * CHUNK))
+    small, large = array("d", bytes(8 * CHUNK)), array("d", bytes(8 * 80 * CHUNK))
     assert threads_used(lambda: fsum(small)) == 1
     if sys.platform == "linux":
         available = min(64, len(os.sched_getaffinity(0)))

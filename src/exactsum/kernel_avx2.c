@@ -47,7 +47,7 @@ const mo_kernel mo_kernel_avx2 = {
     .lanes = 4,
     .singles = singles,
     .attempt = {NULL, NULL, attempt2, attempt3, attempt4, attempt5},
-    .columns = {NULL, NULL, columns2, columns3},
+    .columns = {NULL, columns1, columns2, columns3},
     .rows = rows,
 };
 

@@ -249,6 +249,7 @@ attempt5(const double *x, size_t n, int top, mo_accumulator *acc)
 # define V_SET1(a) _mm512_set1_pd(a)
 # define V_LOAD(p) _mm512_loadu_pd(p)
 # define V_STORE(p, v) _mm512_storeu_pd(p, v)
+# define V_ADD(a, b) _mm512_add_pd(a, b)
 # define V_SUM(a, b) _mm512_add_round_pd(a, b, UNFLAGGED)
 # define V_DIFFERENCE(a, b) _mm512_sub_round_pd(a, b, UNFLAGGED)
 # define V_EXACT_SUM(a, b, doubt) ((void)(doubt), _mm512_add_pd(a, b))
@@ -269,7 +270,7 @@ const mo_kernel mo_kernel_avx512 = {
     .lanes = 8,
     .singles = singles,
     .attempt = {NULL, NULL, attempt2, attempt3, attempt4, attempt5},
-    .columns = {NULL, NULL, columns2, columns3},
+    .columns = {NULL, columns1, columns2, columns3},
     .rows = rows,
 };
 

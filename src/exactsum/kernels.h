@@ -60,7 +60,7 @@ typedef bool (*mo_attempt_singles)(const float *x, size_t n,
 /* Adds n rows of `width` doubles, `stride` bytes from one to the next, to the
  * sums of the columns; or false, with those undefined.
  *   width  a multiple of 8
- *   sums   each column's sum as 2 or 3 doubles, `width` from one to the next:
+ *   sums   each column's sum as 1 to 3 doubles, `width` from one to the next:
  *          zeros to begin with.  The first of a column is not finite if one of
  *          its items is not, or overflowed. */
 typedef bool (*mo_columns)(const double *x, size_t n, size_t width,
@@ -81,7 +81,7 @@ typedef struct mo_kernel {
     /* NULL, all of them, where there is none (see kernel_baseline.c). */
     mo_attempt_singles singles;
     mo_attempt attempt[MO_LEVELS + 1]; /* by levels, from 2 */
-    mo_columns columns[4];             /* by doubles for each sum: 2 or 3 */
+    mo_columns columns[4];             /* by doubles for each sum, from 1 */
     mo_rows rows;
 } mo_kernel;
 

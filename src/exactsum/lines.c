@@ -31,11 +31,15 @@
 /* Doubles of filtered lines that are summed at once: 16 kB. */
 #define PIECE ((size_t)2048)
 
-/* Lines of fewer doubles, or singles, are transposed: TODO */
+/* Contiguous lines of fewer doubles are transposed into a tile. */
 #define LONG 32
-#define LONG_SINGLES 512
 
-/* Lines of more doubles are summed alone, which takes 0.3 us for each: TODO */
+/* Lines of other kinds, unless they lie side by side, are too if they have
+ * fewer items: 5 ns an item, where a line alone takes 300 ns and 1 ns an item
+ * (Ice Lake Xeon, filtered rows). */
+#define LONG_ALONE 128
+
+/* Lines of more doubles are summed alone, which takes 0.3 us for each */
 #define VERY_LONG 16384
 
 typedef struct {
@@ -94,7 +98,7 @@ typedef struct {
     const char *mask;
     ptrdiff_t mask_row, mask_item; /* bytes */
     size_t rows, items;
-    bool skip_nan;
+    uint64_t limit; /* see is_counted() */
 } transfer;
 
 static MO_ALWAYS_INLINE void
@@ -109,18 +113,59 @@ copy(const transfer *t, const size_t size, const ptrdiff_t from_item)
     }
 }
 
+/* Doubled bits of all numbers are up to this, of NaNs above. */
+#define DOUBLED_INFINITY UINT64_C(0xffe0000000000000)
+
+static uint64_t
+limit_of(const mo_filter *filter)
+{
+    return filter->skip_nan ? DOUBLED_INFINITY : UINT64_MAX;
+}
+
+static MO_ALWAYS_INLINE uint64_t
+bits_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* 1 or 0, without a branch: masks are hard to predict. */
+static MO_ALWAYS_INLINE uint64_t
+is_counted(char mask, uint64_t bits, uint64_t limit)
+{
+    return (uint64_t)(mask != 0) & (uint64_t)(bits << 1 <= limit);
+}
+
 static MO_ALWAYS_INLINE void
-copy_what_counts(const transfer *t, const size_t size)
+copy_row_of_what_counts(const transfer *t, size_t i, const size_t size)
+{
+    const ptrdiff_t from_item = t->from_item, mask_item = t->mask_item;
+    const size_t items = t->items, to_item = t->to_item;
+    const uint64_t limit = t->limit;
+    const char *from = t->from + (ptrdiff_t)i * t->from_row;
+    const char *mask = t->mask + (ptrdiff_t)i * t->mask_row;
+    double *to = t->to + i * t->to_row;
+    for (size_t k = 0; k < items; k++) {
+        uint64_t bits = bits_of(load(from, size));
+        bits &= UINT64_C(0) - is_counted(*mask, bits, limit);
+        memcpy(to, &bits, sizeof bits);
+        from += from_item;
+        mask += mask_item;
+        to += to_item;
+    }
+}
+
+/* Not inlined, as it needs all registers. */
+static MO_NOINLINE void
+copy_what_counts(const transfer *t, size_t size)
 {
     for (size_t i = 0; i < t->rows; i++) {
-        double *to = t->to + i * t->to_row;
-        const char *from = t->from + (ptrdiff_t)i * t->from_row;
-        const char *mask = t->mask + (ptrdiff_t)i * t->mask_row;
-        for (size_t k = 0; k < t->items; k++) {
-            double x = load(from + (ptrdiff_t)k * t->from_item, size);
-            bool counts = mask[(ptrdiff_t)k * t->mask_item] != 0 &&
-                          !(t->skip_nan && isnan(x));
-            to[k * t->to_item] = counts ? x : 0.0;
+        if (size == sizeof(double)) {
+            copy_row_of_what_counts(t, i, sizeof(double));
+        }
+        else {
+            copy_row_of_what_counts(t, i, sizeof(float));
         }
     }
 }
@@ -132,12 +177,7 @@ transfer_items(const transfer *t, size_t size)
 {
     const ptrdiff_t stride = t->from_item;
     if (t->mask != NULL) {
-        if (size == sizeof(double)) {
-            copy_what_counts(t, sizeof(double));
-        }
-        else {
-            copy_what_counts(t, sizeof(float));
-        }
+        copy_what_counts(t, size);
     }
     else if (size == sizeof(double)) {
         copy(t, sizeof(double), stride);
@@ -173,7 +213,7 @@ fetch(const job *j, double *to, size_t to_line, size_t to_item, size_t line,
         t.mask_item = filter->item_stride;
         t.mask = filter->mask + (ptrdiff_t)line * t.mask_row +
                  (ptrdiff_t)item * t.mask_item;
-        t.skip_nan = filter->skip_nan;
+        t.limit = limit_of(filter);
     }
     if (n > 1 &&
         (lie_side_by_side(lines) || items < 16)) { /* the other way round */
@@ -189,7 +229,7 @@ fetch(const job *j, double *to, size_t to_line, size_t to_item, size_t line,
             .mask_item = t.mask_row,
             .rows = items,
             .items = n,
-            .skip_nan = t.skip_nan,
+            .limit = t.limit,
         };
     }
     transfer_items(&t, lines->itemsize);
@@ -203,14 +243,17 @@ count_items(const mo_lines *lines, size_t line)
     if (filter == NULL) {
         return lines->length;
     }
+    const bool singles = lines->itemsize == sizeof(float);
+    const uint64_t limit = limit_of(filter);
     const char *from = lines->first + (ptrdiff_t)line * lines->line_stride;
     const char *mask = filter->mask + (ptrdiff_t)line * filter->line_stride;
     uint64_t count = 0;
     for (size_t k = 0; k < lines->length; k++) {
-        const char *p = from + (ptrdiff_t)k * lines->item_stride;
-        double x = lines->itemsize == 8 ? load(p, 8) : load(p, 4);
-        count += mask[(ptrdiff_t)k * filter->item_stride] != 0 &&
-                 !(filter->skip_nan && isnan(x));
+        double x =
+            singles ? load(from, sizeof(float)) : load(from, sizeof(double));
+        count += is_counted(*mask, bits_of(x), limit);
+        from += lines->item_stride;
+        mask += filter->item_stride;
     }
     return count;
 }
@@ -290,12 +333,12 @@ conclude(const job *j, size_t line, size_t n, const double *sums, size_t width,
     const mo_outcome *outcome = j->outcome;
     const bool plain = !outcome->is_mean && outcome->initial == 0.0;
     for (size_t i = 0; i < n; i++) {
-        double pair = sums[i] + sums[width + i];
-        if (!isfinite(pair)) {
+        double sum = terms == 1 ? sums[i] : sums[i] + sums[width + i];
+        if (!isfinite(sum)) {
             sum_alone(j, line + i, 1);
         }
-        else if (terms == 2 && plain) {
-            j->results[line + i] = pair;
+        else if (terms <= 2 && plain) {
+            j->results[line + i] = sum;
         }
         else {
             mo_accumulator total;
@@ -377,15 +420,14 @@ sum_tiles(const job *j, size_t line, size_t n)
 {
     const size_t width = (n + 7) / 8 * 8;
     double sums[3 * STRIP];
-    if (try_tiles(j, line, n, width, sums, 2)) {
-        conclude(j, line, n, sums, width, 2);
+    const int fewest = j->lines->itemsize == sizeof(float) ? 1 : 2;
+    for (int terms = fewest; terms <= 3; terms++) {
+        if (try_tiles(j, line, n, width, sums, terms)) {
+            conclude(j, line, n, sums, width, terms);
+            return;
+        }
     }
-    else if (try_tiles(j, line, n, width, sums, 3)) {
-        conclude(j, line, n, sums, width, 3);
-    }
-    else {
-        sum_alone(j, line, n);
-    }
+    sum_alone(j, line, n);
 }
 
 /* --- long lines of doubles -------------------------------------------- */
@@ -471,19 +513,17 @@ sum_some(const job *j, size_t line, size_t n)
     const mo_lines *lines = j->lines;
     const bool doubles = lines->itemsize == sizeof(double);
     const bool contiguous = lines->item_stride == (ptrdiff_t)lines->itemsize;
+    const bool plain = doubles && lines->filter == NULL;
     if (!MO_HAS_KERNELS) {
         sum_alone(j, line, n);
     }
-    else if (lines->filter != NULL) {
-        sum_in_tiles(j, line, n);
-    }
-    else if (doubles && contiguous && lines->length >= LONG) {
+    else if (plain && contiguous && lines->length >= LONG) {
         sum_long_lines(j, line, n);
     }
-    else if (doubles && lines->line_stride == sizeof(double)) {
+    else if (plain && lines->line_stride == sizeof(double)) {
         sum_side_by_side(j, line, n);
     }
-    else if (!doubles && contiguous && lines->length >= LONG_SINGLES) {
+    else if (!lie_side_by_side(lines) && lines->length >= LONG_ALONE) {
         sum_alone(j, line, n);
     }
     else {

@@ -7,7 +7,7 @@
  *     V_EXACT_SUM(a, b, doubt)         a + b; if that had to be rounded, it is
  *                                      noted in V_T *doubt or in the flags
  *     V_IS_SURE(doubt)                 whether nothing was noted
- * and gets columns2, columns3 and rows (see kernels.h).
+ * and gets columns1 to columns3 and rows (see kernels.h).
  *
  * (s, e) + x is (t, e + r), where t + r = s + x exactly: D. E. Knuth's TwoSum
  * (The Art of Computer Programming, vol. 2, 4.2.2, theorem B), which holds for
@@ -111,6 +111,20 @@ columns(const double *x, size_t n, size_t width, ptrdiff_t stride,
         }
     }
     return V_IS_SURE(doubt);
+}
+
+/* Few doubles are widened singles that do not add up exactly. */
+static bool
+columns1(const double *x, size_t n, size_t width, ptrdiff_t stride,
+         double *sums)
+{
+    mo_fp_begin();
+    for (; n > 0; n--, x = mo_at(x, stride)) {
+        for (size_t j = 0; j < width; j += V_N) {
+            V_STORE(sums + j, V_ADD(V_LOAD(sums + j), V_LOAD(x + j)));
+        }
+    }
+    return !mo_fp_rounded();
 }
 
 static bool
