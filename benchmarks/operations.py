@@ -5,6 +5,7 @@ and its results are checked before anything is timed.  ``benchmarks.compare``
 and the ``test_bench_*`` files read it; nothing else defines a workload.
 """
 
+import array
 import collections
 import functools
 import importlib
@@ -326,6 +327,7 @@ def _matrix_sum(side: int) -> Iterator[Operation]:
             Contender("polars", polars, lambda s: float(s.sum()), "polars"),
         ),
         same=_close,
+        promises=(("polars", 1.0),),
     )
 
 
@@ -364,6 +366,7 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
             Contender("sum", lambda: flat, sum),
         ),
         same=_close,
+        promises=(("math.fsum", 8.0),),
     )
     yield Operation(
         f"fsum: nested lists, {side} x {side}",
@@ -379,6 +382,187 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
             ),
         ),
         same=_close,
+        promises=(("sum(sum(row))", 2.0),),
+    )
+
+
+# The kernels of the exact sums
+
+
+def _with_kernel(name: str, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """act, summing with the kernel of this name alone."""
+    set_isa = memopt._memopt._set_isa
+
+    def run(argument: Any) -> Any:
+        previous = set_isa(name)
+        try:
+            return act(argument)
+        finally:
+            set_isa(previous)
+
+    return run
+
+
+def _distributions(side: int) -> dict[str, Callable[[], Any]]:
+    def generator() -> Any:
+        return _numpy().random.default_rng(side)
+
+    return {
+        "uniform": lambda: generator().random((side, side)),
+        "normal(0, 1)": lambda: generator().normal(size=(side, side)),
+        "lognormal(0, 2)": lambda: generator().lognormal(0, 2, (side, side)),
+    }
+
+
+# Times faster than np.sum on one thread.
+_KERNEL_PROMISES = {"avx512": 1.9, "avx2": 1.0, "baseline": 0.35}
+
+
+def _kernel_sums(side: int) -> Iterator[Operation]:
+    for isa in memopt._memopt._isas():
+        for name, make in _distributions(side).items():
+            sum_alone = _with_kernel(isa, lambda a: memopt.fsum(a, threads=1))
+            yield Operation(
+                f"fsum: {side} x {side} {name}, one thread, {isa}",
+                (
+                    Contender("memopt.fsum", make, sum_alone, "numpy"),
+                    Contender("np.sum", make, _numpy_sum, "numpy"),
+                    Contender("np.max", make, lambda a: a.max(), "numpy"),
+                ),
+                same=lambda ours, theirs: True,  # np.max is the limit of reading
+                promises=(("np.sum", _KERNEL_PROMISES[isa]),),
+                note="np.max shows how fast the array can be read.",
+            )
+
+
+def _random_array(seed: int, *shape: int) -> Any:
+    return _numpy().random.default_rng(seed).random(shape)
+
+
+def _random_matrix(seed: int, *shape: int) -> memopt.FloatMatrix:
+    return memopt.FloatMatrix(_random_array(seed, *shape))
+
+
+def _axis_sums(side: int, rows: int) -> Iterator[Operation]:
+    def operation(shape: tuple[int, int], axis: int) -> Operation:
+        return Operation(
+            f"FloatMatrix: sum of {shape[0]} x {shape[1]}, axis={axis}",
+            (
+                Contender(
+                    "FloatMatrix",
+                    lambda: _random_matrix(1, *shape),
+                    lambda m: m.sum(axis=axis, threads=1),
+                    "numpy",
+                ),
+                Contender(
+                    "np.sum",
+                    lambda: _random_array(1, *shape),
+                    lambda a: a.sum(axis=axis),
+                    "numpy",
+                ),
+            ),
+            same=lambda ours, theirs: bool(_numpy().allclose(ours, theirs)),
+            promises=(("np.sum", 1.0),),
+        )
+
+    for shape in ((side, side), (rows, 4)):
+        for axis in (0, 1):
+            yield operation(shape, axis)
+
+
+def _single_precision(side: int) -> Iterator[Operation]:
+    def make() -> Any:
+        return _numpy().random.default_rng(2).random((side, side), dtype="f4")
+
+    yield Operation(
+        f"fsum: {side} x {side} float32, one thread",
+        (
+            Contender(
+                "memopt.fsum", make, lambda a: memopt.fsum(a, threads=1), "numpy"
+            ),
+            Contender("np.sum", make, _numpy_sum, "numpy"),
+        ),
+        same=lambda ours, theirs: math.isclose(ours, theirs, rel_tol=1e-5),
+        promises=(("np.sum", 1.0),),
+    )
+
+
+def _a_thousand_times(act: Callable[[Any], float]) -> Callable[[Any], float]:
+    def run(argument: Any) -> float:
+        result = math.nan
+        for _ in range(1000):
+            result = act(argument)
+        return result
+
+    return run
+
+
+def _small_sums() -> Iterator[Operation]:
+    def operation(n: int, promise: float) -> Operation:
+        return Operation(
+            f"FloatMatrix: sum of {n} floats, a thousand calls",
+            (
+                Contender(
+                    "FloatMatrix",
+                    lambda: _random_matrix(n, 1, n),
+                    _a_thousand_times(lambda m: float(m.sum())),
+                    "numpy",
+                ),
+                Contender(
+                    "np.sum",
+                    lambda: _random_array(n, 1, n),
+                    _a_thousand_times(lambda a: float(_numpy().sum(a))),
+                    "numpy",
+                ),
+            ),
+            same=_close,
+            promises=(("np.sum", promise),),
+        )
+
+    for n, promise in ((8, 10.0), (64, 8.0), (1000, 4.0)):
+        yield operation(n, promise)
+
+
+def _hard_sums(n: int) -> Iterator[Operation]:
+    draw = random.Random(n)
+    spread = [math.ldexp(draw.random(), draw.randint(-300, 300)) for _ in range(n)]
+    half = [math.ldexp(draw.random(), draw.randint(0, 40)) for _ in range(n // 2)]
+    cancelling = [*half, *(-x for x in half), 1.0]
+    draw.shuffle(cancelling)
+
+    def operation(name: str, values: list[float]) -> Operation:
+        return Operation(
+            f"fsum: {n:,} floats, {name}",
+            (
+                Contender("memopt.fsum", lambda: array.array("d", values), memopt.fsum),
+                Contender("math.fsum", lambda: values, math.fsum),
+            ),
+            promises=(("math.fsum", 10.0),),
+        )
+
+    yield operation("exponents spread over 600", spread)
+    yield operation("all but one cancelling", cancelling)
+
+
+def _large_sum(n: int) -> Iterator[Operation]:
+    """Out of the caches: reading is all that takes time."""
+
+    @functools.cache
+    def make() -> Any:
+        return _numpy().random.default_rng(3).random(n)
+
+    yield Operation(
+        f"fsum: {n:,} floats, one thread",
+        (
+            Contender(
+                "memopt.fsum", make, lambda a: memopt.fsum(a, threads=1), "numpy"
+            ),
+            Contender("np.max", make, lambda a: a.max(), "numpy"),
+            Contender("np.sum", make, _numpy_sum, "numpy"),
+        ),
+        same=lambda ours, theirs: True,
+        promises=(("np.max", 0.95),),
+        note="np.max shows how fast the array can be read.",
     )
 
 
@@ -395,4 +579,10 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_matrix_sum(side),
         *_matrix_construction(side),
         *_fsum_of_lists(side),
+        *_kernel_sums(side),
+        *_axis_sums(side, n),
+        *_single_precision(side),
+        *_small_sums(),
+        *_hard_sums(n),
+        *_large_sum(16 * n),
     ]

@@ -6,6 +6,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -207,6 +208,10 @@ def check_filtered(
     assert_all_same(m.mean(axis=1, **arguments), [mean(r) for r in kept])
 
 
+def is_number(m: FloatMatrix, i: int, j: int) -> bool:
+    return not math.isnan(m[i, j])
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 @pytest.mark.parametrize("dtype", ["d", "f"])
 def test_where_and_skipna(family: Family, dtype: Any) -> None:
@@ -230,7 +235,7 @@ def test_where_and_skipna(family: Family, dtype: Any) -> None:
                     return mask[i][j] and not (skip and math.isnan(m[i, j]))
 
                 check_filtered(view, counts, where=mask, skipna=skip)
-        check_filtered(m, lambda i, j, m=m: not math.isnan(m[i, j]), skipna=True)
+        check_filtered(m, partial(is_number, m), skipna=True)
 
 
 def test_where_broadcasts() -> None:
@@ -310,6 +315,7 @@ class _Unreadable:
 @pytest.mark.parametrize("method", ["sum", "mean"])
 def test_bad_where(method: str) -> None:
     act = getattr(FloatMatrix([[1, 2, 3], [4, 5, 6]]), method)
+    bad: Any
     for bad in (1, 0.5, "x", [1, 0, 1], [[True, 1, False]], [_Unreadable()] * 3, [[]]):
         with pytest.raises((TypeError, ValueError), match=r"^(row \d of )?where "):
             act(where=bad)

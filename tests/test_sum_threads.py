@@ -7,6 +7,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,11 +45,15 @@ def test_any_number_of_threads_gives_the_same_bits(family: Family) -> None:
 def test_as_many_threads_run_as_are_asked_for() -> None:
     values = array("d", bytes(8 * 5 * CHUNK))
     matrix = FloatMatrix(memoryview(values).cast("B").cast("d", (5 * 64, CHUNK // 64)))
-    for threads in (1, 2, 3, 5):
-        assert threads_used(lambda n=threads: fsum(values, threads=n)) == threads
-        assert threads_used(lambda n=threads: matrix.sum(threads=n)) == threads
-        assert threads_used(lambda n=threads: matrix.sum(axis=1, threads=n)) == threads
-        assert threads_used(lambda n=threads: matrix.mean(threads=n)) == threads
+    acts: list[Callable[[int], Any]] = [
+        lambda n: fsum(values, threads=n),
+        lambda n: matrix.sum(threads=n),
+        lambda n: matrix.sum(axis=1, threads=n),
+        lambda n: matrix.mean(threads=n),
+    ]
+    for act in acts:
+        for threads in (1, 2, 3, 5):
+            assert threads_used(partial(act, threads)) == threads
     # No more than there are chunks, and no more than 64.
     assert threads_used(lambda: fsum(values, threads=100)) == 5
     many = array("d", bytes(8 * 70 * CHUNK))
