@@ -296,7 +296,7 @@ typedef struct {
 } magnitude;
 
 /* Most sums have few digits: only chunks from the lowest that is not zero to
- * one above the highest are looked at, in 60 ns instead of 200. TODO */
+ * one above the highest are looked at. */
 static void
 magnitude_of(const mo_accumulator *acc, magnitude *m)
 {

@@ -3,9 +3,11 @@
 
 #include "compat.h"
 
-/* A run of doubles that lies contiguous is summed in place if it has this
- * many items; shorter ones are packed together. TODO measure */
-#define DIRECT_BYTES 1024
+/* A contiguous run is summed in place if it is this long; shorter ones are
+ * packed together.  Rows of 128 doubles of a wider matrix take 0.9 ns an item
+ * packed and 1.4 in place, of 256 both 0.9, of 400 1.25 and 0.7 (Ice Lake
+ * Xeon, AVX-512). */
+#define DIRECT_BYTES 2048
 
 /* Integers summed at once: 2**31 of 32 bits fit into 63. */
 #define INTEGER_BATCH ((size_t)1 << 31)

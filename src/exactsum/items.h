@@ -24,7 +24,8 @@ typedef struct {
     bool swapped; /* in the byte order that this machine has not */
 } mo_item;
 
-/* Bytes that are packed before they are summed.  TODO */
+/* Bytes that are packed before they are summed: a third of the smallest
+ * first-level cache. */
 #define MO_PIECE_BYTES 16384
 
 typedef struct {

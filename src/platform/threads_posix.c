@@ -10,8 +10,9 @@
 # include <sched.h>
 #endif
 
-/* Bytes of stack of a new thread.  The work needs 40 kB; TODO */
-#define STACK_BYTES (256 * 1024)
+/* Bytes of stack of a new thread.  The work needs up to 110 kB; the C library
+ * may take the libraries' thread-local data from it, too. */
+#define STACK_BYTES (512 * 1024)
 
 typedef struct {
     pthread_t thread;

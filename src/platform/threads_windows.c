@@ -5,7 +5,7 @@
 #include <process.h>
 #include <windows.h>
 
-#define STACK_BYTES (256 * 1024) /* as in threads_posix.c */
+#define STACK_BYTES (512 * 1024) /* as in threads_posix.c */
 
 typedef struct {
     HANDLE thread;
