@@ -249,6 +249,11 @@ mo_iterator_remaining(PyObject *op)
     }
     for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
         Py_ssize_t n = mo_cursor_remaining(self->state, &self->cursor[i]);
+        if (n == -2 && Py_SIZE(op) > 1 &&
+            PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear(); /* range(10**30): another source ends before */
+            n = PY_SSIZE_T_MAX;
+        }
         if (n < 0) {
             return n;
         }
