@@ -147,8 +147,9 @@ pass_over(mo_iterator *self, Py_ssize_t failed)
     PyErr_SetRaisedException(error);
 }
 
-/* Source number `ended` gave no item: at its end, or because it failed. */
-static void
+/* Source number `ended` gave no item: at its end, or because it failed.  Not
+ * inlined, as an item that is there should not pay for it. */
+static MO_NOINLINE void
 iterator_stop(mo_iterator *self, Py_ssize_t ended)
 {
     if (PyErr_Occurred()) {
