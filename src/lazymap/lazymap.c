@@ -59,7 +59,7 @@ check_equal_lengths(mo_lazymap *self)
     Py_ssize_t first = -1, least = PY_SSIZE_T_MAX, shortest = 0, longer = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *source = PyTuple_GET_ITEM(self->sources, i);
-        /* range(10**30) has a length too, if no len(): iterating compares. */
+        /* What is too long for len(), as range(10**30), is the longest. */
         Py_ssize_t length =
             mo_source_length(self->state, source, PY_SSIZE_T_MAX - 1);
         if (length < 0) {
