@@ -101,6 +101,14 @@ def test(session: nox.Session) -> None:
     _run_tests(session)
 
 
+@nox.session(name="dask")
+def dask_lane(session: nox.Session) -> None:
+    """The tests of memopt.dask, which the other lanes skip, and its document."""
+    _install(session, "test", "dask")
+    session.chdir(_elsewhere(session, "tests", "docs"))
+    session.run("python", "-m", "pytest", "tests/test_dask.py", *session.posargs)
+
+
 @nox.session
 def readme(session: nox.Session) -> None:
     """The README's two commands as pasted, in a clone and an empty environment."""

@@ -257,6 +257,8 @@ def _reduce_array(
     _check_block(x._meta)
     axes = validate_axis(tuple(range(x.ndim)) if axis is None else axis, x.ndim)
     axes = axes if isinstance(axes, tuple) else (axes,)
+    if len(set(axes)) < len(axes):
+        raise ValueError("duplicate value in 'axis'")
     # Of one chunk along the axes nothing is merged: its items are the best terms.
     alone = all(x.numblocks[a] == 1 for a in axes) and len(axes) < x.ndim
     return reduction(
@@ -286,7 +288,7 @@ def _check_block(block: Any) -> None:
 def _array_chunk(
     block: Any, axis: tuple[int, ...], keepdims: bool, *, skipna: bool, alone: bool
 ) -> _Part:
-    block = np.asanyarray(block)
+    block = np.asarray(block) if isinstance(block, np.generic) else block
     _check_block(block)
     length = math.prod(block.shape[a] for a in axis)
     counts: Any = length
@@ -328,7 +330,7 @@ def _array_result(
         result = _rounded_means(lines, np.ravel(counts))
     else:
         result = _rounded_sums(lines)
-    result = result.reshape(shape)
+    result = result.reshape(shape)[()]  # a scalar of no dimensions, as NumPy has it
     return np.expand_dims(result, axis) if keepdims else result
 
 
@@ -402,7 +404,7 @@ def _numbers(column: Any) -> tuple[Any, Any]:
         return column.to_numpy(), missing
     numbers = column.to_numpy(dtype=dtype, na_value=dtype.type(0))
     if dtype.kind == "f":
-        missing |= np.isnan(numbers)
+        missing = missing | np.isnan(numbers)
     return numbers, missing
 
 
