@@ -88,10 +88,11 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy over the package, and the stub against the compiled module."""
     session.install(*nox.project.dependency_groups(_project(), "typing"))
-    _install(session)
+    _install(session, "dask")  # stubtest imports all of memopt
     session.run("mypy")
     session.chdir(_elsewhere(session))
-    session.run("python", "-m", "mypy.stubtest", "memopt", "--concise")
+    stubtest = ("python", "-m", "mypy.stubtest", "memopt", "--concise")
+    session.run(*stubtest, "--mypy-config-file", "pyproject.toml")
 
 
 @nox.session(python=PYTHONS)

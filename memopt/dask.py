@@ -20,11 +20,11 @@ try:
     import dask
     import distributed
     import numpy as np
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"memopt.dask needs {error.name}: python -m pip install memopt[dask]",
-        name=error.name,
-    ) from error
+        f"memopt.dask needs {_error.name}: python -m pip install memopt[dask]",
+        name=_error.name,
+    ) from _error
 
 __all__ = ["InternPoolPlugin", "fsum", "mean", "worker_pool"]
 
