@@ -140,7 +140,7 @@ class BuildExt(build_ext):
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        # A change of switches changes no file: never take an old object.
+        # Neither switches nor headers change a source: never take an old object.
         self.force = True
 
     def build_extensions(self) -> None:
@@ -152,22 +152,11 @@ class BuildExt(build_ext):
         super().build_extensions()
 
 
-def headers() -> list[str]:
-    """Every header, so that a changed one rebuilds the extension."""
-    return [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk("src")
-        for name in names
-        if name.endswith(".h")
-    ]
-
-
 setup(
     ext_modules=[
         Extension(
             "memopt._memopt",
             sources=SOURCES,
-            depends=headers(),
             include_dirs=["src", numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
             libraries=[] if sys.platform == "win32" else ["m"],

@@ -12,7 +12,7 @@ import importlib
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,35 +158,50 @@ def _messages(n: int, distinct: int) -> list[str]:
     return [f"Processing item {draw(distinct)}" for _ in range(n)]
 
 
-def _call_each(intern: Callable[[str], str], strings: list[str]) -> list[str]:
+def _call_each(intern: Callable[[str], str], strings: Iterable[str]) -> list[str]:
     return [intern(s) for s in strings]
 
 
-def _interner(
-    label: str,
-    make: Callable[[], Callable[[str], str]],
-    n: int,
-    distinct: int,
-    needs: str | None = None,
-) -> Contender:
-    """A contender whose table is filled already: every timed call is a hit."""
+def _setdefault_each(
+    setdefault: Callable[[str, str], str], strings: Iterable[str]
+) -> list[str]:
+    return [setdefault(s, s) for s in strings]
 
-    def prepare() -> tuple[Callable[[str], str], list[str]]:
-        intern = make()
-        _call_each(intern, [f"Processing item {i}" for i in range(distinct)])
-        return intern, _messages(n, distinct)
 
-    return Contender(label, prepare, lambda pair: _call_each(*pair), needs)
+@dataclass(frozen=True)
+class _Interner:
+    """A way to intern: ``each(make(capacity), strings)`` is a list of them."""
+
+    label: str
+    make: Callable[[int], Any]
+    each: Callable[[Any, Iterable[str]], list[str]] = _call_each
+    needs: str | None = None
+
+    def over(self, capacity: int, strings: Callable[[], Iterable[str]]) -> Contender:
+        """Interns strings into a new table."""
+        return Contender(
+            self.label,
+            lambda: (self.make(capacity), strings()),
+            lambda pair: self.each(*pair),
+            self.needs,
+        )
+
+    def filled(self, capacity: int, distinct: int, n: int) -> Contender:
+        """Interns n strings that the table already has: every one is a hit."""
+
+        def prepare() -> tuple[Any, list[str], list[str]]:
+            intern = self.make(capacity)
+            kept = self.each(intern, [f"Processing item {i}" for i in range(distinct)])
+            # Without somebody to hold them, sys.intern would forget them.
+            return intern, _messages(n, distinct), kept
+
+        return Contender(
+            self.label, prepare, lambda made: self.each(*made[:2]), self.needs
+        )
 
 
 def _pool_intern(capacity: int) -> Callable[[str], str]:
     return memopt.InternPool(capacity).intern
-
-
-def _dict_intern(capacity: int) -> Callable[[str], str]:
-    seen: dict[str, str] = {}
-    setdefault = seen.setdefault
-    return lambda s: setdefault(s, s)
 
 
 def _functools_intern(capacity: int) -> Callable[[str], str]:
@@ -198,7 +213,7 @@ def _cache_intern(module: str, kind: str, capacity: int) -> Callable[[str], str]
     cache = getattr(importlib.import_module(module), kind)(capacity)
 
     def intern(s: str) -> str:
-        found = cache.get(s)
+        found: str | None = cache.get(s)
         if found is None:
             cache[s] = found = s
         return found
@@ -206,22 +221,22 @@ def _cache_intern(module: str, kind: str, capacity: int) -> Callable[[str], str]
     return intern
 
 
-def _interners(n: int, distinct: int, capacity: int) -> tuple[Contender, ...]:
-    def contender(label: str, make: Any, needs: str | None = None) -> Contender:
-        return _interner(label, make, n, distinct, needs)
-
-    return (
-        contender("InternPool", lambda: _pool_intern(capacity)),
-        contender("sys.intern", lambda: sys.intern),
-        contender("dict.setdefault", lambda: _dict_intern(capacity)),
-        contender("functools.lru_cache", lambda: _functools_intern(capacity)),
-        contender("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
-        contender(
-            "cachetools",
-            lambda: _cache_intern("cachetools", "LRUCache", capacity),
-            "cachetools",
-        ),
-    )
+_INTERNERS = (
+    _Interner("InternPool", _pool_intern),
+    _Interner("sys.intern", lambda capacity: sys.intern),
+    _Interner("dict.setdefault", lambda capacity: {}.setdefault, _setdefault_each),
+    _Interner("functools.lru_cache", _functools_intern),
+    _Interner(
+        "lru-dict",
+        lambda capacity: _cache_intern("lru", "LRU", capacity),
+        needs="lru",
+    ),
+    _Interner(
+        "cachetools",
+        lambda capacity: _cache_intern("cachetools", "LRUCache", capacity),
+        needs="cachetools",
+    ),
+)
 
 
 def _internpool_hits(n: int) -> Iterator[Operation]:
@@ -233,7 +248,10 @@ def _internpool_hits(n: int) -> Iterator[Operation]:
         if distinct <= n:
             yield Operation(
                 f"InternPool: intern, {distinct:,} distinct strings",
-                _interners(n, distinct, max(16_384, distinct)),
+                tuple(
+                    interner.filled(max(16_384, distinct), distinct, n)
+                    for interner in _INTERNERS
+                ),
                 promises=promises,
             )
 
@@ -242,25 +260,21 @@ def _internpool_unique(n: int) -> Iterator[Operation]:
     def unique() -> list[str]:
         return [f"Processing item {i}" for i in range(n)]
 
-    def stream(label: str, make: Any, needs: str | None = None) -> Contender:
-        return Contender(
-            label, lambda: (make(), unique()), lambda pair: _call_each(*pair), needs
-        )
-
-    capacity = 4096
     yield Operation(
         "InternPool: intern, no string twice, 4,096 entries",
+        tuple(interner.over(4096, unique) for interner in _INTERNERS),
+    )
+
+
+def _internpool_list(n: int) -> Iterator[Operation]:
+    def read() -> Iterator[str]:
+        return (f"Processing item {i % 1000}" for i in range(n))
+
+    yield Operation(
+        "InternPool: a list of strings as they are read, 1,000 distinct",
         (
-            stream("InternPool", lambda: _pool_intern(capacity)),
-            stream("sys.intern", lambda: sys.intern),
-            stream("dict.setdefault", lambda: _dict_intern(capacity)),
-            stream("functools.lru_cache", lambda: _functools_intern(capacity)),
-            stream("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
-            stream(
-                "cachetools",
-                lambda: _cache_intern("cachetools", "LRUCache", capacity),
-                "cachetools",
-            ),
+            *(interner.over(16_384, read) for interner in _INTERNERS),
+            Contender("list", read, list),
         ),
     )
 
@@ -348,10 +362,11 @@ def _matrix_construction(side: int) -> Iterator[Operation]:
             Contender(
                 "FloatMatrix.random",
                 lambda: side,
-                lambda n: memopt.FloatMatrix.random(n, n, seed=n).tolist(),
+                lambda n: memopt.FloatMatrix.random(n, n, seed=n),
             ),
             Contender("random.random()", lambda: side, _rows),
         ),
+        same=lambda ours, theirs: bool(ours.tolist() == theirs),
     )
 
 
@@ -581,6 +596,7 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_lazymap_sums(n),
         *_internpool_hits(n),
         *_internpool_unique(n),
+        *_internpool_list(n),
         *_matrix_sum(side),
         *_matrix_construction(side),
         *_fsum_of_lists(side),

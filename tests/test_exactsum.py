@@ -29,7 +29,7 @@ GREATEST_COUNT = 2**63 - 1
 
 
 def state_of(total: ExactSum) -> Any:
-    return total.__reduce__()[2]
+    return total.__reduce__()[1][0]
 
 
 def with_count(count: int, units: int = 0) -> ExactSum:

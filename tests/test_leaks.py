@@ -100,20 +100,25 @@ from memopt import _memopt
 def make():
     {factory}
 
-def blocks_after(rounds):
+def blocks_and_bytes_after(rounds):
     for _ in range(rounds):
         make()
     gc.collect()
-    return sys.getallocatedblocks()
+    return sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
 
 kind = getattr(_memopt, {name!r})
-blocks_after(200)
+blocks_and_bytes_after(200)
 references = sys.getrefcount(kind)
-blocks = blocks_after(200)
+tracemalloc.start()
+blocks, size = blocks_and_bytes_after(200)
 assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
-grown = blocks_after(1000) - blocks
+more_blocks, larger_size = blocks_and_bytes_after(1000)
 # A block a round is a leak; CPython's free lists hold some hundred of floats.
+grown = more_blocks - blocks
 assert abs(grown) < 500, f"{{grown}} blocks more after 1000 rounds"
+# Large blocks, such as a matrix's storage, are none of pymalloc's.
+grown = larger_size - size
+assert abs(grown) < 16_000, f"{{grown}} bytes more after 1000 rounds"
 assert sys.getrefcount(kind) == references, (sys.getrefcount(kind), references)
 """
 

@@ -327,19 +327,63 @@ PyDoc_STRVAR(reduce_doc,
 "__reduce__($self, /)\n--\n\n"
 "Support for pickle and copy: 290 bytes of state, the same for equal sums.");
 
+/* No sum comes into being before its state is checked.  Had pickle first to
+   make an empty one and then to set its state, a pickle with one byte changed
+   (BUILD to POP) would load as an empty sum. */
+
 static PyObject *
 exactsum_reduce(PyObject *op, PyObject *ignored)
 {
     mo_sum sum = mo_exactsum_snapshot(op);
     uint8_t state[MO_SERIAL_SIZE];
     mo_serial_store(&sum, state);
-    return Py_BuildValue("O()y#", Py_TYPE(op), (const char *)state,
-                         (Py_ssize_t)sizeof state);
+    PyObject *module = PyType_GetModule(Py_TYPE(op));
+    PyObject *load = PyObject_GetAttrString(module, "_restore_exactsum");
+    return load == NULL ? NULL
+                        : Py_BuildValue("N(y#)", load, (const char *)state,
+                                        (Py_ssize_t)sizeof state);
 }
+
+static int
+exactsum_load(PyObject *state, mo_sum *sum)
+{
+    const char *problem = "bytes are needed";
+    if (PyBytes_CheckExact(state)) {
+        problem = mo_serial_load((const uint8_t *)PyBytes_AS_STRING(state),
+                                 (size_t)PyBytes_GET_SIZE(state), sum);
+    }
+    if (problem != NULL) {
+        PyErr_Format(PyExc_ValueError, "not the state of an ExactSum: %s",
+                     problem);
+        return -1;
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(restore_doc,
+"_restore_exactsum($module, state, /)\n--\n\n"
+"Support for pickle and copy: the ExactSum whose state this is.\n\n"
+"ValueError if it is not the state of one.");
+
+static PyObject *
+restore_exactsum(PyObject *module, PyObject *state)
+{
+    mo_sum sum;
+    if (exactsum_load(state, &sum) < 0) {
+        return NULL;
+    }
+    mo_state *module_state = PyModule_GetState(module);
+    return exactsum_alloc(module_state->exactsum.ExactSumType, &sum);
+}
+
+static PyMethodDef exactsum_functions[] = {
+    {"_restore_exactsum", restore_exactsum, METH_O, restore_doc},
+    {NULL, NULL, 0, NULL},
+};
 
 PyDoc_STRVAR(setstate_doc,
 "__setstate__($self, state, /)\n--\n\n"
-"Support for pickle and copy: become the sum whose state this is.\n\n"
+"Become the sum whose state this is.\n\n"
 "ValueError, with the sum left as it was, if it is not the state of one.");
 
 static int
@@ -352,15 +396,8 @@ exactsum_set_lock_held(mo_sum *sum, const mo_sum *other)
 static PyObject *
 exactsum_setstate(PyObject *op, PyObject *state)
 {
-    const char *problem = "bytes are needed";
     mo_sum sum;
-    if (PyBytes_CheckExact(state)) {
-        problem = mo_serial_load((const uint8_t *)PyBytes_AS_STRING(state),
-                                 (size_t)PyBytes_GET_SIZE(state), &sum);
-    }
-    if (problem != NULL) {
-        PyErr_Format(PyExc_ValueError, "not the state of an ExactSum: %s",
-                     problem);
+    if (exactsum_load(state, &sum) < 0) {
         return NULL;
     }
     (void)exactsum_apply(op, exactsum_set_lock_held, &sum);
@@ -444,7 +481,8 @@ mo_exactsum_setup(PyObject *module, mo_state *state)
     PyObject *type = PyType_FromModuleAndSpec(module, &exactsum_spec, NULL);
     state->exactsum.ExactSumType = (PyTypeObject *)type;
     if (type == NULL ||
-        PyModule_AddType(module, state->exactsum.ExactSumType) < 0) {
+        PyModule_AddType(module, state->exactsum.ExactSumType) < 0 ||
+        PyModule_AddFunctions(module, exactsum_functions) < 0) {
         return -1;
     }
     return mo_dispatch_setup(module, state) < 0 ? -1 : mo_fsum_setup(module);
