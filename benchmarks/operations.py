@@ -439,7 +439,7 @@ _KERNEL_PROMISES = {"avx512": 1.9, "avx2": 1.0, "baseline": 0.35}
 
 
 def _kernel_sums(side: int) -> Iterator[Operation]:
-    for isa in memopt._memopt._isas():
+    for isa in filter(_KERNEL_PROMISES.get, memopt._memopt._isas()):
         for name, make in _distributions(side).items():
             sum_alone = _with_kernel(isa, lambda a: memopt.fsum(a, threads=1))
             yield Operation(

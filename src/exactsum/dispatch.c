@@ -4,13 +4,29 @@
 #include "platform/fpenv.h"
 #include "state.h"
 
-/* Best first; the last is usable everywhere. */
+static bool
+always_usable(const mo_cpu *cpu)
+{
+    return true;
+}
+
+/* Integers alone, for machines whose floating-point environment is not known
+ * well enough to prove anything by it. */
+static const mo_kernel portable = {
+    .name = "portable",
+    .usable = always_usable,
+};
+
+/* Best first. */
 static const mo_kernel *const kernels[] = {
 #if MO_X86_64
     &mo_kernel_avx512,
     &mo_kernel_avx2,
 #endif
+#if MO_HAS_KERNELS
     &mo_kernel_baseline,
+#endif
+    &portable,
 };
 
 /* The best usable kernel, or the one of this name; NULL if that is not one. */

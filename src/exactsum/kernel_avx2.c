@@ -38,7 +38,7 @@ MO_TARGET_END
 static bool
 usable(const mo_cpu *cpu)
 {
-    return cpu->avx2;
+    return cpu->avx2 && cpu->fp_flags;
 }
 
 const mo_kernel mo_kernel_avx2 = {

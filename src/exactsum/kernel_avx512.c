@@ -261,7 +261,7 @@ MO_TARGET_END
 static bool
 usable(const mo_cpu *cpu)
 {
-    return cpu->avx512;
+    return cpu->avx512 && cpu->fp_flags;
 }
 
 const mo_kernel mo_kernel_avx512 = {

@@ -77,8 +77,9 @@ typedef bool (*mo_rows)(const double *x, size_t n, size_t length,
 typedef struct mo_kernel {
     const char *name; /* of the instruction set */
     bool (*usable)(const mo_cpu *cpu);
-    int lanes; /* doubles of a vector */
-    /* NULL, all of them, where there is none (see kernel_baseline.c). */
+    /* Doubles of a vector; 0: there are no functions, and all is left to the
+     * accumulator. */
+    int lanes;
     mo_attempt_singles singles;
     mo_attempt attempt[MO_LEVELS + 1]; /* by levels, from 2 */
     mo_columns columns[4];             /* by doubles for each sum, from 1 */

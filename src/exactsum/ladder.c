@@ -81,7 +81,7 @@ static void
 add_block(mo_ladder *ladder, const double *x, size_t n, mo_accumulator *acc)
 {
     int rung = MO_RUNG_ACCUMULATOR;
-    if (MO_HAS_KERNELS && n > FEW) {
+    if (ladder->kernel->lanes > 0 && n > FEW) {
         if (ladder->patience-- == 0) {
             ladder->levels = LEAST_LEVELS;
             ladder->patience = PATIENCE;
@@ -166,7 +166,7 @@ void
 mo_ladder_add_singles(mo_ladder *ladder, const float *x, size_t n,
                       mo_accumulator *acc)
 {
-    if (!MO_HAS_KERNELS || n <= FEW) { /* by integers alone */
+    if (ladder->kernel->lanes == 0 || n <= FEW) { /* by integers alone */
         mo_accumulator_add_f32(acc, x, n, sizeof x[0]);
         ladder->usage.blocks[MO_RUNG_ACCUMULATOR] += n > 0;
         return;

@@ -514,7 +514,7 @@ sum_some(const job *j, size_t line, size_t n)
     const bool doubles = lines->itemsize == sizeof(double);
     const bool contiguous = lines->item_stride == (ptrdiff_t)lines->itemsize;
     const bool plain = doubles && lines->filter == NULL;
-    if (!MO_HAS_KERNELS) {
+    if (j->worker->ladder.kernel->lanes == 0) {
         sum_alone(j, line, n);
     }
     else if (plain && contiguous && lines->length >= LONG) {

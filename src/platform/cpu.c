@@ -7,6 +7,38 @@
 #include "platform/cpu.h"
 
 #include "compat.h"
+#include "platform/fpenv.h"
+
+#if MO_HAS_KERNELS
+
+static bool
+is_flagged(double a, double b)
+{
+    volatile double x = a, y = b, sum;
+    mo_fp_begin();
+    sum = x + y;
+    (void)sum;
+    return mo_fp_rounded();
+}
+
+static bool
+has_fp_flags(void)
+{
+    mo_fpenv environment = mo_fpenv_enter();
+    bool works = is_flagged(1.0, 0x1p-60) && !is_flagged(1.0, 0x1p-50);
+    mo_fpenv_leave(&environment);
+    return works;
+}
+
+#else
+
+static bool
+has_fp_flags(void)
+{
+    return false;
+}
+
+#endif
 
 #if MO_X86_64
 
@@ -35,7 +67,7 @@ mo_cpu_detect(void)
         EDX
     };
     uint32_t leaf1[4], leaf7[4];
-    mo_cpu cpu = {false, false};
+    mo_cpu cpu = {.fp_flags = has_fp_flags()};
     mo_cpuid(1, leaf1);
     mo_cpuid(7, leaf7);
     if (has_all(leaf1[ECX], LEAF1_ECX_OSXSAVE)) {
@@ -55,7 +87,7 @@ mo_cpu_detect(void)
 mo_cpu
 mo_cpu_detect(void)
 {
-    return (mo_cpu){false, false};
+    return (mo_cpu){.fp_flags = has_fp_flags()};
 }
 
 #endif

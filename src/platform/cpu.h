@@ -9,6 +9,9 @@
 typedef struct {
     bool avx2;   /* with FMA, which every processor with AVX2 has */
     bool avx512; /* F and DQ */
+    /* Whether the status register tells of rounding: it does on processors,
+     * but not on all that imitate them (Valgrind). */
+    bool fp_flags;
 } mo_cpu;
 
 mo_cpu
