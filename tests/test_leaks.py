@@ -5,8 +5,7 @@ from support import run_in_fresh_process
 
 from memopt import _memopt
 
-# How to make one instance of each exported type, and use what it offers.  (Not
-# pickle.loads: CPython's method cache keeps many of the names it looks up.)
+# How to make one instance of each exported type, and use what it offers.
 FACTORIES: dict[str, str] = {
     "ExactSum": """
 import copy, pickle
@@ -97,6 +96,12 @@ import gc, sys, tracemalloc
 import memopt
 from memopt import _memopt
 
+# CPython's method cache holds a reference to each name that was looked up.
+if sys.version_info >= (3, 13):
+    clear_caches = sys._clear_internal_caches
+else:
+    clear_caches = sys._clear_type_cache
+
 def make():
     {factory}
 
@@ -104,6 +109,7 @@ def blocks_and_bytes_after(rounds):
     for _ in range(rounds):
         make()
     gc.collect()
+    clear_caches()
     return sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
 
 kind = getattr(_memopt, {name!r})
