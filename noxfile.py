@@ -88,10 +88,11 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy over the package, and the stub against the compiled module."""
     session.install(*nox.project.dependency_groups(_project(), "typing"))
-    _install(session)
+    _install(session, "dask")  # stubtest imports all of memopt
     session.run("mypy")
     session.chdir(_elsewhere(session))
-    session.run("python", "-m", "mypy.stubtest", "memopt", "--concise")
+    stubtest = ("python", "-m", "mypy.stubtest", "memopt", "--concise")
+    session.run(*stubtest, "--mypy-config-file", "pyproject.toml")
 
 
 @nox.session(python=PYTHONS)
@@ -99,6 +100,14 @@ def test(session: nox.Session) -> None:
     """The tests, on every CPython that this machine has."""
     _install(session, "test")
     _run_tests(session)
+
+
+@nox.session(name="dask")
+def dask_lane(session: nox.Session) -> None:
+    """The tests of memopt.dask, which the other lanes skip, and its document."""
+    _install(session, "test", "dask")
+    session.chdir(_elsewhere(session, "tests", "docs"))
+    session.run("python", "-m", "pytest", "tests/test_dask.py", *session.posargs)
 
 
 @nox.session

@@ -20,8 +20,18 @@ SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
     "src/exactsum/buffer.c",
+    "src/exactsum/dispatch.c",
     "src/exactsum/exactsum.c",
     "src/exactsum/fsum.c",
+    "src/exactsum/items.c",
+    "src/exactsum/kernel_avx2.c",
+    "src/exactsum/kernel_avx512.c",
+    "src/exactsum/kernel_baseline.c",
+    "src/exactsum/ladder.c",
+    "src/exactsum/layout.c",
+    "src/exactsum/lines.c",
+    "src/exactsum/parallel.c",
+    "src/exactsum/progress.c",
     "src/exactsum/reader.c",
     "src/exactsum/serial.c",
     "src/exactsum/sum.c",
@@ -35,6 +45,7 @@ SOURCES = [
     "src/floatmatrix/foreign.c",
     "src/floatmatrix/index.c",
     "src/floatmatrix/iterator.c",
+    "src/floatmatrix/mask.c",
     "src/floatmatrix/mt19937.c",
     "src/floatmatrix/numpy.c",
     "src/floatmatrix/object.c",
@@ -79,6 +90,8 @@ SOURCES = [
     "src/lazymap/tuples.c",
     "src/lazymap/view.c",
     "src/lazymap/window.c",
+    "src/platform/cpu.c",
+    f"src/platform/threads_{'windows' if sys.platform == 'win32' else 'posix'}.c",
 ]
 
 GNU_WARNINGS = [
@@ -140,7 +153,7 @@ class BuildExt(build_ext):
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        # A change of switches changes no file: never take an old object.
+        # Neither switches nor headers change a source: never take an old object.
         self.force = True
 
     def build_extensions(self) -> None:
@@ -152,22 +165,11 @@ class BuildExt(build_ext):
         super().build_extensions()
 
 
-def headers() -> list[str]:
-    """Every header, so that a changed one rebuilds the extension."""
-    return [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk("src")
-        for name in names
-        if name.endswith(".h")
-    ]
-
-
 setup(
     ext_modules=[
         Extension(
             "memopt._memopt",
             sources=SOURCES,
-            depends=headers(),
             include_dirs=["src", numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
             libraries=[] if sys.platform == "win32" else ["m"],

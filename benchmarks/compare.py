@@ -5,8 +5,8 @@
 Each round runs every contender once, in turn, so that a change in the
 machine's speed falls on all; the best of the rounds counts.  Ratios above 1
 mean that memopt is faster, or smaller.  Memory is the peak that Python's
-allocators report (tracemalloc) while the operation runs; what a peer takes
-directly from the operating system does not show there.
+allocators report (tracemalloc) while the operation runs, beyond its input; what
+a peer takes directly from the operating system does not show there.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import datetime
 import gc
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import sys
@@ -107,7 +108,7 @@ def compare(operation: Operation, rounds: int) -> Comparison:
 
 def machine() -> dict[str, Any]:
     """The machine and the versions that the figures belong to."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in PEERS:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -205,8 +206,7 @@ def as_markdown(comparisons: list[Comparison], rounds: int, scale: float) -> str
         f"{about['system']}",
         f"- {about['processor']}, {about['cores']} cores",
         f"- {versions}",
-        f"- best of {rounds} interleaved rounds, inputs of {scale:g} times the size "
-        "named",
+        f"- best of {rounds} interleaved rounds, at scale {scale:g}",
         "",
     ]
     for comparison in comparisons:
@@ -232,14 +232,30 @@ def as_object(comparisons: list[Comparison], rounds: int, scale: float) -> Any:
     }
 
 
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--only", metavar="TEXT", help="operations whose name has TEXT")
-    parser.add_argument("--rounds", metavar="N", type=int, default=7)
+    parser.add_argument("--rounds", metavar="N", type=_rounds, default=7)
     parser.add_argument(
-        "--scale", metavar="X", type=float, default=1.0, help="size of the inputs"
+        "--scale", metavar="X", type=_scale, default=1.0, help="size of the inputs"
     )
     parser.add_argument(
         "--json", metavar="FILE", help="write the figures to FILE, or to stdout: -"

@@ -5,6 +5,7 @@ and its results are checked before anything is timed.  ``benchmarks.compare``
 and the ``test_bench_*`` files read it; nothing else defines a workload.
 """
 
+import array
 import collections
 import functools
 import importlib
@@ -12,7 +13,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,35 +159,50 @@ def _messages(n: int, distinct: int) -> list[str]:
     return [f"Processing item {draw(distinct)}" for _ in range(n)]
 
 
-def _call_each(intern: Callable[[str], str], strings: list[str]) -> list[str]:
+def _call_each(intern: Callable[[str], str], strings: Iterable[str]) -> list[str]:
     return [intern(s) for s in strings]
 
 
-def _interner(
-    label: str,
-    make: Callable[[], Callable[[str], str]],
-    n: int,
-    distinct: int,
-    needs: str | None = None,
-) -> Contender:
-    """A contender whose table is filled already: every timed call is a hit."""
+def _setdefault_each(
+    setdefault: Callable[[str, str], str], strings: Iterable[str]
+) -> list[str]:
+    return [setdefault(s, s) for s in strings]
 
-    def prepare() -> tuple[Callable[[str], str], list[str]]:
-        intern = make()
-        _call_each(intern, [f"Processing item {i}" for i in range(distinct)])
-        return intern, _messages(n, distinct)
 
-    return Contender(label, prepare, lambda pair: _call_each(*pair), needs)
+@dataclass(frozen=True)
+class _Interner:
+    """A way to intern: ``each(make(capacity), strings)`` is a list of them."""
+
+    label: str
+    make: Callable[[int], Any]
+    each: Callable[[Any, Iterable[str]], list[str]] = _call_each
+    needs: str | None = None
+
+    def over(self, capacity: int, strings: Callable[[], Iterable[str]]) -> Contender:
+        """Interns strings into a new table."""
+        return Contender(
+            self.label,
+            lambda: (self.make(capacity), strings()),
+            lambda pair: self.each(*pair),
+            self.needs,
+        )
+
+    def filled(self, capacity: int, distinct: int, n: int) -> Contender:
+        """Interns n strings that the table already has: every one is a hit."""
+
+        def prepare() -> tuple[Any, list[str], list[str]]:
+            intern = self.make(capacity)
+            kept = self.each(intern, [f"Processing item {i}" for i in range(distinct)])
+            # Without somebody to hold them, sys.intern would forget them.
+            return intern, _messages(n, distinct), kept
+
+        return Contender(
+            self.label, prepare, lambda made: self.each(*made[:2]), self.needs
+        )
 
 
 def _pool_intern(capacity: int) -> Callable[[str], str]:
     return memopt.InternPool(capacity).intern
-
-
-def _dict_intern(capacity: int) -> Callable[[str], str]:
-    seen: dict[str, str] = {}
-    setdefault = seen.setdefault
-    return lambda s: setdefault(s, s)
 
 
 def _functools_intern(capacity: int) -> Callable[[str], str]:
@@ -198,7 +214,7 @@ def _cache_intern(module: str, kind: str, capacity: int) -> Callable[[str], str]
     cache = getattr(importlib.import_module(module), kind)(capacity)
 
     def intern(s: str) -> str:
-        found = cache.get(s)
+        found: str | None = cache.get(s)
         if found is None:
             cache[s] = found = s
         return found
@@ -206,22 +222,22 @@ def _cache_intern(module: str, kind: str, capacity: int) -> Callable[[str], str]
     return intern
 
 
-def _interners(n: int, distinct: int, capacity: int) -> tuple[Contender, ...]:
-    def contender(label: str, make: Any, needs: str | None = None) -> Contender:
-        return _interner(label, make, n, distinct, needs)
-
-    return (
-        contender("InternPool", lambda: _pool_intern(capacity)),
-        contender("sys.intern", lambda: sys.intern),
-        contender("dict.setdefault", lambda: _dict_intern(capacity)),
-        contender("functools.lru_cache", lambda: _functools_intern(capacity)),
-        contender("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
-        contender(
-            "cachetools",
-            lambda: _cache_intern("cachetools", "LRUCache", capacity),
-            "cachetools",
-        ),
-    )
+_INTERNERS = (
+    _Interner("InternPool", _pool_intern),
+    _Interner("sys.intern", lambda capacity: sys.intern),
+    _Interner("dict.setdefault", lambda capacity: {}.setdefault, _setdefault_each),
+    _Interner("functools.lru_cache", _functools_intern),
+    _Interner(
+        "lru-dict",
+        lambda capacity: _cache_intern("lru", "LRU", capacity),
+        needs="lru",
+    ),
+    _Interner(
+        "cachetools",
+        lambda capacity: _cache_intern("cachetools", "LRUCache", capacity),
+        needs="cachetools",
+    ),
+)
 
 
 def _internpool_hits(n: int) -> Iterator[Operation]:
@@ -233,7 +249,10 @@ def _internpool_hits(n: int) -> Iterator[Operation]:
         if distinct <= n:
             yield Operation(
                 f"InternPool: intern, {distinct:,} distinct strings",
-                _interners(n, distinct, max(16_384, distinct)),
+                tuple(
+                    interner.filled(max(16_384, distinct), distinct, n)
+                    for interner in _INTERNERS
+                ),
                 promises=promises,
             )
 
@@ -242,25 +261,21 @@ def _internpool_unique(n: int) -> Iterator[Operation]:
     def unique() -> list[str]:
         return [f"Processing item {i}" for i in range(n)]
 
-    def stream(label: str, make: Any, needs: str | None = None) -> Contender:
-        return Contender(
-            label, lambda: (make(), unique()), lambda pair: _call_each(*pair), needs
-        )
-
-    capacity = 4096
     yield Operation(
         "InternPool: intern, no string twice, 4,096 entries",
+        tuple(interner.over(4096, unique) for interner in _INTERNERS),
+    )
+
+
+def _internpool_list(n: int) -> Iterator[Operation]:
+    def read() -> Iterator[str]:
+        return (f"Processing item {i % 1000}" for i in range(n))
+
+    yield Operation(
+        "InternPool: a list of strings as they are read, 1,000 distinct",
         (
-            stream("InternPool", lambda: _pool_intern(capacity)),
-            stream("sys.intern", lambda: sys.intern),
-            stream("dict.setdefault", lambda: _dict_intern(capacity)),
-            stream("functools.lru_cache", lambda: _functools_intern(capacity)),
-            stream("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
-            stream(
-                "cachetools",
-                lambda: _cache_intern("cachetools", "LRUCache", capacity),
-                "cachetools",
-            ),
+            *(interner.over(16_384, read) for interner in _INTERNERS),
+            Contender("list", read, list),
         ),
     )
 
@@ -454,29 +469,19 @@ def _internpool_new_strings(n: int) -> Iterator[Operation]:
 def _internpool_lru(n: int) -> Iterator[Operation]:
     """One stream through bounded LRU caches that hold half of its strings."""
     capacity = 10_000
+    ours = _Interner(
+        "InternPool", lambda capacity: memopt.InternPool(capacity, policy="lru").intern
+    )
+    bounded = [
+        i for i in _INTERNERS if i.label not in ("sys.intern", "dict.setdefault")
+    ]
 
-    def stream(label: str, make: Any, needs: str | None = None) -> Contender:
-        return Contender(
-            label,
-            lambda: (make(), _messages(n, 2 * capacity)),
-            lambda pair: _call_each(*pair),
-            needs,
-        )
+    def messages() -> list[str]:
+        return _messages(n, 2 * capacity)
 
     yield Operation(
         "InternPool: policy lru, half of the strings resident",
-        (
-            stream(
-                "InternPool", lambda: memopt.InternPool(capacity, policy="lru").intern
-            ),
-            stream("functools.lru_cache", lambda: _functools_intern(capacity)),
-            stream("lru-dict", lambda: _cache_intern("lru", "LRU", capacity), "lru"),
-            stream(
-                "cachetools",
-                lambda: _cache_intern("cachetools", "LRUCache", capacity),
-                "cachetools",
-            ),
-        ),
+        tuple(i.over(capacity, messages) for i in (ours, *bounded[1:])),
         promises=(
             ("functools.lru_cache", 1.0),
             ("lru-dict", 1.0),
@@ -547,6 +552,7 @@ def _matrix_sum(side: int) -> Iterator[Operation]:
             Contender("polars", polars, lambda s: float(s.sum()), "polars"),
         ),
         same=_close,
+        promises=(("polars", 1.0),),
     )
 
 
@@ -567,10 +573,11 @@ def _matrix_construction(side: int) -> Iterator[Operation]:
             Contender(
                 "FloatMatrix.random",
                 lambda: side,
-                lambda n: memopt.FloatMatrix.random(n, n, seed=n).tolist(),
+                lambda n: memopt.FloatMatrix.random(n, n, seed=n),
             ),
             Contender("random.random()", lambda: side, _rows),
         ),
+        same=lambda ours, theirs: bool(ours.tolist() == theirs),
     )
 
 
@@ -585,6 +592,7 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
             Contender("sum", lambda: flat, sum),
         ),
         same=_close,
+        promises=(("math.fsum", 8.0),),
     )
     yield Operation(
         f"fsum: nested lists, {side} x {side}",
@@ -600,6 +608,192 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
             ),
         ),
         same=_close,
+        promises=(("sum(sum(row))", 2.0),),
+    )
+
+
+# The kernels of the exact sums
+
+
+def _with_kernel(name: str, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """act, summing with the kernel of this name alone."""
+    set_isa = memopt._memopt._set_isa
+
+    def run(argument: Any) -> Any:
+        previous = set_isa(name)
+        try:
+            return act(argument)
+        finally:
+            set_isa(previous)
+
+    return run
+
+
+def _distributions(side: int) -> dict[str, Callable[[], Any]]:
+    def generator() -> Any:
+        return _numpy().random.default_rng(side)
+
+    return {
+        "uniform": lambda: generator().random((side, side)),
+        "normal(0, 1)": lambda: generator().normal(size=(side, side)),
+        "lognormal(0, 2)": lambda: generator().lognormal(0, 2, (side, side)),
+    }
+
+
+def _reading(make: Callable[[], Any]) -> Contender:
+    """How fast an array can be read: no sum is faster."""
+    return Contender("np.max", make, lambda a: a.max(), "numpy", result=_numpy_sum)
+
+
+# Times faster than np.sum on one thread.
+_KERNEL_PROMISES = {"avx512": 1.9, "avx2": 1.0, "baseline": 0.35}
+
+
+def _kernel_sums(side: int) -> Iterator[Operation]:
+    for isa in filter(_KERNEL_PROMISES.get, memopt._memopt._isas()):
+        for name, make in _distributions(side).items():
+            sum_alone = _with_kernel(isa, lambda a: memopt.fsum(a, threads=1))
+            yield Operation(
+                f"fsum: {side} x {side} {name}, one thread, {isa}",
+                (
+                    Contender("memopt.fsum", make, sum_alone, "numpy"),
+                    Contender("np.sum", make, _numpy_sum, "numpy"),
+                    _reading(make),
+                ),
+                same=_close,
+                promises=(("np.sum", _KERNEL_PROMISES[isa]),),
+                note="np.max shows how fast the array can be read.",
+            )
+
+
+def _random_array(seed: int, *shape: int) -> Any:
+    return _numpy().random.default_rng(seed).random(shape)
+
+
+def _random_matrix(seed: int, *shape: int) -> memopt.FloatMatrix:
+    return memopt.FloatMatrix(_random_array(seed, *shape))
+
+
+def _axis_sums(side: int, rows: int) -> Iterator[Operation]:
+    def operation(shape: tuple[int, int], axis: int) -> Operation:
+        return Operation(
+            f"FloatMatrix: sum of {shape[0]} x {shape[1]}, axis={axis}",
+            (
+                Contender(
+                    "FloatMatrix",
+                    lambda: _random_matrix(1, *shape),
+                    lambda m: m.sum(axis=axis, threads=1),
+                    "numpy",
+                ),
+                Contender(
+                    "np.sum",
+                    lambda: _random_array(1, *shape),
+                    lambda a: a.sum(axis=axis),
+                    "numpy",
+                ),
+            ),
+            same=lambda ours, theirs: bool(_numpy().allclose(ours, theirs)),
+            promises=(("np.sum", 1.0),),
+        )
+
+    for shape in ((side, side), (rows, 4)):
+        for axis in (0, 1):
+            yield operation(shape, axis)
+
+
+def _single_precision(side: int) -> Iterator[Operation]:
+    def make() -> Any:
+        return _numpy().random.default_rng(2).random((side, side), dtype="f4")
+
+    yield Operation(
+        f"fsum: {side} x {side} float32, one thread",
+        (
+            Contender(
+                "memopt.fsum", make, lambda a: memopt.fsum(a, threads=1), "numpy"
+            ),
+            Contender("np.sum", make, _numpy_sum, "numpy"),
+        ),
+        same=lambda ours, theirs: math.isclose(ours, theirs, rel_tol=1e-5),
+        promises=(("np.sum", 1.0),),
+    )
+
+
+def _a_thousand_times(act: Callable[[Any], float]) -> Callable[[Any], float]:
+    def run(argument: Any) -> float:
+        result = math.nan
+        for _ in range(1000):
+            result = act(argument)
+        return result
+
+    return run
+
+
+def _small_sums() -> Iterator[Operation]:
+    def operation(n: int, promise: float) -> Operation:
+        return Operation(
+            f"FloatMatrix: sum of {n} floats, a thousand calls",
+            (
+                Contender(
+                    "FloatMatrix",
+                    lambda: _random_matrix(n, 1, n),
+                    _a_thousand_times(lambda m: float(m.sum())),
+                    "numpy",
+                ),
+                Contender(
+                    "np.sum",
+                    lambda: _random_array(n, 1, n),
+                    _a_thousand_times(lambda a: float(_numpy().sum(a))),
+                    "numpy",
+                ),
+            ),
+            same=_close,
+            promises=(("np.sum", promise),),
+        )
+
+    for n, promise in ((8, 10.0), (64, 8.0), (1000, 4.0)):
+        yield operation(n, promise)
+
+
+def _hard_sums(n: int) -> Iterator[Operation]:
+    draw = random.Random(n)
+    spread = [math.ldexp(draw.random(), draw.randint(-300, 300)) for _ in range(n)]
+    half = [math.ldexp(draw.random(), draw.randint(0, 40)) for _ in range(n // 2)]
+    cancelling = [*half, *(-x for x in half), 1.0]
+    draw.shuffle(cancelling)
+
+    def operation(name: str, values: list[float]) -> Operation:
+        return Operation(
+            f"fsum: {n:,} floats, {name}",
+            (
+                Contender("memopt.fsum", lambda: array.array("d", values), memopt.fsum),
+                Contender("math.fsum", lambda: values, math.fsum),
+            ),
+            promises=(("math.fsum", 10.0),),
+        )
+
+    yield operation("exponents spread over 600", spread)
+    yield operation("all but one cancelling", cancelling)
+
+
+def _large_sum(n: int) -> Iterator[Operation]:
+    """Out of the caches: reading is all that takes time."""
+
+    @functools.cache
+    def make() -> Any:
+        return _numpy().random.default_rng(3).random(n)
+
+    yield Operation(
+        f"fsum: {n:,} floats, one thread",
+        (
+            Contender(
+                "memopt.fsum", make, lambda a: memopt.fsum(a, threads=1), "numpy"
+            ),
+            _reading(make),
+            Contender("np.sum", make, _numpy_sum, "numpy"),
+        ),
+        same=_close,
+        promises=(("np.max", 0.95),),
+        note="np.max shows how fast the array can be read.",
     )
 
 
@@ -618,7 +812,14 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_internpool_bytes(n),
         *_internpool_documents(n),
         *_internpool_lru(n),
+        *_internpool_list(n),
         *_matrix_sum(side),
         *_matrix_construction(side),
         *_fsum_of_lists(side),
+        *_kernel_sums(side),
+        *_axis_sums(side, n),
+        *_single_precision(side),
+        *_small_sums(),
+        *_hard_sums(n),
+        *_large_sum(16 * n),
     ]

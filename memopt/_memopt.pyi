@@ -38,8 +38,20 @@ _Number: TypeAlias = SupportsFloat | SupportsIndex
 _Numbers: TypeAlias = Buffer | ExactSum | Iterable[_Number | _Numbers]
 
 def fsum(
-    obj: _Numbers, /, *, special: Literal["propagate", "raise"] = "propagate"
+    obj: _Numbers,
+    /,
+    *,
+    special: Literal["propagate", "raise"] = "propagate",
+    threads: SupportsIndex | None = None,
+    progress: Callable[[int, int | None], object] | None = None,
 ) -> float: ...
+def _isas() -> tuple[str, ...]: ...
+def _set_isa(name: str, /) -> str: ...
+def _sum_steps() -> tuple[int, ...]: ...
+def _sum_attempt(
+    isa: str, levels: int, top: int, block: Buffer, /
+) -> ExactSum | None: ...
+def _restore_exactsum(state: bytes, /) -> ExactSum: ...
 
 @final
 class ExactSum:
@@ -51,7 +63,9 @@ class ExactSum:
     @property
     def count(self) -> int: ...
     def add(self, x: _Number, /) -> None: ...
-    def update(self, obj: _Numbers, /) -> None: ...
+    def update(
+        self, obj: _Numbers, /, *, threads: SupportsIndex | None = None
+    ) -> None: ...
     def merge(self, other: ExactSum, /) -> None: ...
     def __add__(self, other: ExactSum, /) -> ExactSum: ...
     def __radd__(self, other: ExactSum, /) -> ExactSum: ...
@@ -62,7 +76,7 @@ class ExactSum:
     def __float__(self) -> float: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: None  # type: ignore[assignment]
-    def __reduce__(self) -> tuple[type[Self], tuple[()], bytes]: ...
+    def __reduce__(self) -> tuple[Callable[[bytes], ExactSum], tuple[bytes]]: ...
     def __setstate__(self, state: bytes, /) -> None: ...
 
 class _ArrayInterface(Protocol):
@@ -82,6 +96,7 @@ _Block: TypeAlias = Buffer | _ArrayInterface | _DLPack
 _Row: TypeAlias = Iterable[_Real] | _Block
 _Rows: TypeAlias = Iterable[_Row] | _Block
 _Out = TypeVar("_Out", bound=Buffer)
+_Where: TypeAlias = bool | Buffer | Sequence[bool] | Sequence[Sequence[bool]]
 
 @final
 class FloatVector(Sequence[float], Buffer):
@@ -143,6 +158,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def mean(
@@ -152,6 +170,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def mean(
@@ -161,6 +182,9 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     @overload
     def sum(
@@ -170,6 +194,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def sum(
@@ -179,6 +207,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def sum(
@@ -188,6 +220,10 @@ class FloatVector(Sequence[float], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     def tolist(self) -> list[float]: ...
 
@@ -309,6 +345,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def mean(
@@ -318,6 +357,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def mean(
@@ -327,6 +369,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatMatrix: ...
     @overload
     def mean(
@@ -336,6 +381,9 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     @overload
     def sum(
@@ -345,6 +393,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> float: ...
     @overload
     def sum(
@@ -354,6 +406,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[False] = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatVector: ...
     @overload
     def sum(
@@ -363,6 +419,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: None = None,
         keepdims: Literal[True],
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> FloatMatrix: ...
     @overload
     def sum(
@@ -372,6 +432,10 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
         dtype: _DType | None = None,
         out: _Out,
         keepdims: bool = False,
+        initial: _Number = 0.0,
+        where: _Where | None = True,
+        skipna: bool = False,
+        threads: SupportsIndex | None = None,
     ) -> _Out: ...
     def tolist(self) -> list[list[float]]: ...
 

@@ -26,26 +26,181 @@
 # define MO_CHECK(expression) ((void)0)
 #endif
 
+/* clang-cl defines _MSC_VER too, but compiles everything that clang does. */
+#if defined(_MSC_VER) && !defined(__clang__)
+# define MO_MSVC 1
+# include <intrin.h>
+# include <stdlib.h>
+#else
+# define MO_MSVC 0
+#endif
+
 #if defined(__GNUC__) || defined(__clang__)
 # define MO_LIKELY(x) __builtin_expect(!!(x), 1)
 # define MO_UNLIKELY(x) __builtin_expect(!!(x), 0)
 # define MO_NOINLINE __attribute__((noinline))
+# define MO_ALWAYS_INLINE inline __attribute__((always_inline))
 /* A hint that the cache line at p will be read soon; never faults. */
 # define MO_PREFETCH(p) __builtin_prefetch(p)
+/* The bytes of an integer in the opposite order. */
+# define MO_SWAP_BYTES_16(x) __builtin_bswap16(x)
+# define MO_SWAP_BYTES_32(x) __builtin_bswap32(x)
+# define MO_SWAP_BYTES_64(x) __builtin_bswap64(x)
 #else
 # define MO_LIKELY(x) (x)
 # define MO_UNLIKELY(x) (x)
-# if defined(_MSC_VER)
+# if MO_MSVC
 #  define MO_NOINLINE __declspec(noinline)
+#  define MO_ALWAYS_INLINE __forceinline
+#  define MO_SWAP_BYTES_16(x) _byteswap_ushort(x)
+#  define MO_SWAP_BYTES_32(x) _byteswap_ulong(x)
+#  define MO_SWAP_BYTES_64(x) _byteswap_uint64(x)
 # else
 #  define MO_NOINLINE
+#  define MO_ALWAYS_INLINE inline
 # endif
-# if defined(_MSC_VER) && defined(_M_X64)
-#  include <xmmintrin.h>
+# if defined(_M_X64) || defined(_M_IX86)
 #  define MO_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
+# elif defined(_M_ARM64)
+#  define MO_PREFETCH(p) __prefetch(p)
 # else
 #  define MO_PREFETCH(p) ((void)(p))
 # endif
+#endif
+
+#if defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
+# define MO_X86_64 1
+#else
+# define MO_X86_64 0
+#endif
+
+#if defined(__aarch64__) || (defined(_M_ARM64) && !defined(_M_ARM64EC))
+# define MO_AARCH64 1
+#else
+# define MO_AARCH64 0
+#endif
+
+/* Where the floating-point environment can be controlled in full, see
+ * platform/fpenv.h, and results be proved by it. */
+#define MO_HAS_KERNELS (MO_X86_64 || MO_AARCH64)
+
+/* Functions between MO_TARGET_BEGIN("avx2,fma") and MO_TARGET_END are compiled
+ * for that instruction set, so that no file needs flags of its own; MSVC takes
+ * every intrinsic everywhere.  Include <immintrin.h> before. */
+#define MO_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+# define MO_TARGET_BEGIN(isa)                                     \
+     MO_PRAGMA(clang attribute push(__attribute__((target(isa))), \
+                                    apply_to = function))
+# define MO_TARGET_END _Pragma("clang attribute pop")
+#elif defined(__GNUC__)
+# define MO_TARGET_BEGIN(isa) \
+     _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
+# define MO_TARGET_END _Pragma("GCC pop_options")
+#else
+# define MO_TARGET_BEGIN(isa)
+# define MO_TARGET_END
+#endif
+
+#if MO_X86_64
+# if !MO_MSVC
+#  include <cpuid.h>
+# endif
+
+/* EAX, EBX, ECX and EDX of a CPUID leaf, of its subleaf 0; all zero if this
+ * processor has no such leaf. */
+static inline void
+mo_cpuid(uint32_t leaf, uint32_t out[4])
+{
+    memset(out, 0, 4 * sizeof out[0]);
+# if MO_MSVC
+    int registers[4];
+    __cpuid(registers, 0);
+    if ((uint32_t)registers[0] >= leaf) {
+        __cpuidex(registers, (int)leaf, 0);
+        memcpy(out, registers, sizeof registers);
+    }
+# else
+    (void)__get_cpuid_count(leaf, 0, &out[0], &out[1], &out[2], &out[3]);
+# endif
+}
+
+/* Register XCR0; CPUID must have said that there is one. */
+static inline uint64_t
+mo_xgetbv(void)
+{
+# if MO_MSVC
+    return _xgetbv(0);
+# else
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+# endif
+}
+#endif
+
+#if MO_AARCH64
+/* The control and the status register of floating-point arithmetic. */
+# if MO_MSVC
+#  define MO_READ_FPCR() ((uint64_t)_ReadStatusReg(0x5a20))
+#  define MO_READ_FPSR() ((uint64_t)_ReadStatusReg(0x5a21))
+#  define MO_WRITE_FPCR(value) _WriteStatusReg(0x5a20, (__int64)(value))
+#  define MO_WRITE_FPSR(value) _WriteStatusReg(0x5a21, (__int64)(value))
+# else
+static inline uint64_t
+mo_read_fpcr(void)
+{
+    uint64_t value;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+    return value;
+}
+
+static inline uint64_t
+mo_read_fpsr(void)
+{
+    uint64_t value;
+    __asm__ volatile("mrs %0, fpsr" : "=r"(value));
+    return value;
+}
+
+#  define MO_READ_FPCR() mo_read_fpcr()
+#  define MO_READ_FPSR() mo_read_fpsr()
+#  define MO_WRITE_FPCR(value) \
+      __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)(value)))
+#  define MO_WRITE_FPSR(value) \
+      __asm__ volatile("msr fpsr, %0" : : "r"((uint64_t)(value)))
+# endif
+#endif
+
+/* For files whose results hang on each rounding: no contraction of a * b + c,
+ * no arithmetic moved to where the floating-point flags differ.  gcc and clang
+ * get the first from setup.py, and the second is seen to at each place. */
+#if MO_MSVC
+# define MO_STRICT_FLOATS                                            \
+     __pragma(float_control(precise, on)) __pragma(fp_contract(off)) \
+         __pragma(fenv_access(on))
+#else
+# define MO_STRICT_FLOATS
+#endif
+
+/* No memory access moves across it, hence no arithmetic on what is loaded
+ * after it, and none whose result is stored before it. */
+#if defined(__GNUC__) || defined(__clang__)
+# define MO_COMPILER_BARRIER() __asm__ volatile("" ::: "memory")
+#elif MO_MSVC
+# define MO_COMPILER_BARRIER() _ReadWriteBarrier()
+#else
+# define MO_COMPILER_BARRIER() ((void)0)
+#endif
+
+/* A counter that threads share: *counter += 1, and what it was before. */
+#if MO_MSVC
+typedef volatile __int64 mo_atomic;
+# define MO_ATOMIC_NEXT(counter) (_InterlockedIncrement64(counter) - 1)
+#else
+typedef int64_t mo_atomic;
+# define MO_ATOMIC_NEXT(counter) \
+     __atomic_fetch_add((counter), 1, __ATOMIC_RELAXED)
 #endif
 
 /* The exception being raised as one object: CPython's own from 3.12 on. */

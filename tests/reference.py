@@ -119,3 +119,27 @@ class S3Fifo(Generic[Key]):
 def batches_of(values: Sequence[T], n: int) -> list[list[T]]:
     """The values in lists of n, the last of which may be shorter."""
     return [list(values[i : i + n]) for i in range(0, len(values), n)]
+
+
+def float_units(x: float) -> int:
+    """A finite float as an int, in units of the least subnormal."""
+    numerator, denominator = x.as_integer_ratio()
+    return numerator << (1075 - denominator.bit_length())
+
+
+def round_units(units: int) -> float:
+    return round_fraction(units * UNIT)
+
+
+def special_sum(values: Iterable[float]) -> float | None:
+    """The sum of floats that are not all finite; None if they are."""
+    special = {repr(x) for x in values if x - x != 0.0}
+    if not special:
+        return None
+    return float(special.pop()) if len(special) == 1 else float("nan")
+
+
+def any_sum(values: Sequence[float]) -> float:
+    """The sum of any floats as memopt defines it; for many of them, too."""
+    special = special_sum(values)
+    return round_units(sum(map(float_units, values))) if special is None else special

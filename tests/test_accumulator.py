@@ -23,7 +23,7 @@ DBL_MAX_UNITS = units_of([DBL_MAX])
 
 
 def state_of(total: ExactSum) -> bytes:
-    state = total.__reduce__()[2]
+    state = total.__reduce__()[1][0]
     assert isinstance(state, bytes)
     return state
 

@@ -29,7 +29,7 @@ GREATEST_COUNT = 2**63 - 1
 
 
 def state_of(total: ExactSum) -> Any:
-    return total.__reduce__()[2]
+    return total.__reduce__()[1][0]
 
 
 def with_count(count: int, units: int = 0) -> ExactSum:
@@ -376,8 +376,12 @@ def test_type() -> None:
     assert ExactSum.__module__ == "memopt"
     assert memopt.ExactSum is ExactSum
     assert str(inspect.signature(ExactSum)) == "(terms=(), /)"
-    for method in (ExactSum.add, ExactSum.update, ExactSum.merge):
-        assert len(inspect.signature(method).parameters) == 2
+    for method, parameters in (
+        (ExactSum.add, "(self, x, /)"),
+        (ExactSum.update, "(self, obj, /, *, threads=None)"),
+        (ExactSum.merge, "(self, other, /)"),
+    ):
+        assert str(inspect.signature(method)) == parameters
     with pytest.raises(TypeError, match="not an acceptable base type"):
         type("Sub", (ExactSum,), {})
 

@@ -8,6 +8,7 @@ import ctypes
 import ctypes.util
 import math
 import platform
+import random
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ from typing import Any
 
 import pytest
 from floats import DBL_MAX, TINY, identical
-from reference import encode_state, exact_sum
+from reference import any_sum, encode_state, exact_sum
+from summands import FAMILIES
 
-from memopt import ExactSum, fsum
+from memopt import ExactSum, FloatMatrix, _memopt, fsum
 
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -146,6 +148,33 @@ def test_mode_changes_no_sum(environment: Any, name: str, mode: str) -> None:
     assert identical(results[8], exact_sum(singles))
     assert identical(results[9], exact_sum(integers))
     assert results[10:] == [10.0, True]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("isa", _memopt._isas())
+def test_mode_changes_no_kernel(environment: Any, isa: str, mode: str) -> None:
+    """Long enough for each way to sum, and for threads, which inherit it."""
+    draw = random.Random(1)
+    families = [FAMILIES[name] for name in ("normal", "subnormals", "spread over 150")]
+    inputs = [array("d", family(draw, 3 * 49152)) for family in families]
+    rows = [FloatMatrix([values[:700].tolist()] * 9) for values in inputs]
+    singles = array("f", [x * 2.0**-126 for x in FAMILIES["uniform"](draw, 5000)])
+    previous = _memopt._set_isa(isa)
+
+    def act() -> list[float]:
+        sums = [fsum(values, threads=n) for values in inputs for n in (1, 3)]
+        for m in rows:
+            sums += [*m.sum(axis=0), *m.sum(axis=1), *m.T.sum(axis=0), m.mean()]
+            sums += [*m.sum(axis=0, skipna=True), m.sum(where=[[True]], initial=0.1)]
+        return [*sums, fsum(singles), fsum(inputs[0].tolist())]
+
+    expected = act()
+    results = in_mode(environment, mode, act)
+    _memopt._set_isa(previous)
+    assert all(map(identical, results, expected))
+    assert identical(expected[0], any_sum(inputs[0]))
+    assert identical(expected[2], any_sum(inputs[1]))
+    assert identical(expected[-2], any_sum(singles))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -4,7 +4,7 @@ import ctypes
 import gc
 import sys
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -509,9 +509,12 @@ class DLManagedTensorVersioned(ctypes.Structure):
 
 
 class Handmade:
-    """A tensor laid out by hand, with no deleter."""
+    """A tensor laid out by hand, with no deleter: so none may ever go."""
+
+    all: ClassVar[list["Handmade"]] = []
 
     def __init__(self, **fields: Any) -> None:
+        self.all.append(self)
         self.values = (ctypes.c_double * 6)(0, 1, 2, 3, 4, 5)
         self.shape = (ctypes.c_int64 * 3)(*fields.pop("shape", (2, 3)))
         self.managed = DLManagedTensorVersioned(major=fields.pop("major", 1))

@@ -251,7 +251,7 @@ def test_other_arguments_are_checked(method: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match=rf"^{method.__name__}\(\) .*positional"):
         method(0, "d")
     with pytest.raises(TypeError, match=r"unexpected|invalid keyword"):
-        method(where=True)
+        method(ddof=1)
 
 
 def test_out_is_filled_and_returned() -> None:

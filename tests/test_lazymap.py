@@ -176,6 +176,13 @@ def test_func_is_not_called_before_it_is_needed() -> None:
     assert calls == [1, 3, 1, 3]
 
 
+class NextOnly:
+    """A __next__ is not enough for iter()."""
+
+    def __next__(self) -> int:
+        raise StopIteration
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -183,6 +190,7 @@ def test_func_is_not_called_before_it_is_needed() -> None:
         ((abs,), "takes a function and at least one iterable (1 argument given)"),
         ((abs, 3), "'int' object is not iterable"),
         ((abs, [], None), "'NoneType' object is not iterable"),
+        ((abs, NextOnly()), "'NextOnly' object is not iterable"),
         ((3, []), "the function of a LazyMap must be callable, not int"),
         ((None, []), "the function of a LazyMap must be callable, not NoneType"),
     ],
@@ -465,6 +473,12 @@ def test_truth() -> None:
 
     with pytest.raises(ZeroDivisionError):
         bool(LazyMap(identity, BadLen()))
+
+    class Hollow(LazyMap[int]):
+        def __len__(self) -> int:
+            return 0
+
+    assert not Hollow(identity, [1])
 
 
 # --- repr ------------------------------------------------------------------------

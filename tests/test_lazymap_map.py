@@ -120,6 +120,29 @@ def test_map_strict_equal_lengths() -> None:
     assert list(LazyMap(pack, iter("abc"), strict=True)) == [("a",), ("b",), ("c",)]
 
 
+def test_map_strict_of_ranges_without_len() -> None:
+    huge = range(2**70)
+    assert LazyMap(pack, huge, strict=True)[2**69] == (2**69,)
+    assert LazyMap(pack, huge, huge, strict=True)[2] == (2, 2)
+    assert next(iter(LazyMap(pack, huge, huge, strict=True))) == (0, 0)
+    with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):
+        LazyMap(pack, huge, [1, 2], strict=True)
+    with pytest.raises(ValueError, match="argument 2 is longer than argument 1"):
+        LazyMap(pack, [1, 2], huge, strict=True)
+
+
+def test_map_strict_does_not_measure_a_single_source() -> None:
+    class Unmeasured:
+        def __len__(self) -> int:
+            raise AssertionError("nothing to compare it with")
+
+        def __getitem__(self, index: int) -> int:
+            return [7, 8][index]
+
+    unmeasured: Any = Unmeasured()
+    assert next(iter(LazyMap(identity, unmeasured, strict=True))) == 7
+
+
 def test_map_strict_reads_no_further_than_zip() -> None:
     numbers = iter(range(5))
     with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):

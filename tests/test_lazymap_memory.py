@@ -96,6 +96,17 @@ def test_a_cache_takes_eight_bytes_a_value() -> None:
     assert list(held[-1]) == [None] * 200_000
 
 
+def test_a_cache_counts_its_table() -> None:
+    view = LazyMap(identity, range(5000)).cached()
+    (sources,) = (held for held in gc.get_referents(view) if type(held) is tuple)
+    (cache,) = sources
+    empty = sys.getsizeof(cache)
+    assert view[4500] == 4500
+    assert empty + 8 * 1024 <= sys.getsizeof(cache) < empty + 9 * 1024
+    consume(view)
+    assert empty + 8 * 5000 <= sys.getsizeof(cache) < empty + 8 * 5120 + 200
+
+
 def test_arrays_are_filled_without_a_list() -> None:
     size = 8 * len(MANY)
     assert peak_of(lambda: LazyMap(float, MANY).to_array()) < size + 2000

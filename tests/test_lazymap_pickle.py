@@ -217,6 +217,22 @@ def test_subclass_with_its_own_state() -> None:
     assert copy.copy(bad) == [1, 2]  # type: ignore[comparison-overlap]
 
 
+def test_copies_restore_attributes_as_the_copy_module_does() -> None:
+    class Frozen(LazyMap[Any]):
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise AttributeError(name)
+
+    frozen = Frozen(abs, [1])
+    vars(frozen)["name"] = "x"
+    assert vars(copy.copy(frozen)) == {"name": "x"}
+
+    class Stateful(LazyMap[Any]):
+        def __setstate__(self, state: Any) -> None:
+            raise AssertionError("there is no state")
+
+    assert list(copy.copy(Stateful(abs, [-1]))) == [1]
+
+
 def test_lazymap_within_its_own_source() -> None:
     source: list[Any] = [1]
     view = LazyMap(identity, source)
@@ -299,6 +315,7 @@ def attempt(function: Any, *args: Any) -> None:
         (LazyMap, MAP, ([1],), (0, -1, 2), False),
         (LazyMap, MAP, ([1],), (5, -3, 3), False),
         (LazyMap, MAP, ([1],), (sys.maxsize, 1, 1), False),
+        (LazyMap, MAP, ([1],), (sys.maxsize, -1, 2), False),
         (LazyMap, MAP, ([1],), (0, sys.maxsize, 3), False),
         (LazyMap, MAP, ([1],), (1, sys.maxsize, 2), False),
         (LazyMap, MAP, ([1],), (0, -sys.maxsize - 1, 2), False),
@@ -312,6 +329,13 @@ def attempt(function: Any, *args: Any) -> None:
 )
 def test_restore_refuses(args: Any) -> None:
     attempt(restore, *args)
+
+
+@pytest.mark.parametrize("source", [[1, 2], range(2), "ab"])
+def test_empty_windows_show_nothing(source: Any) -> None:
+    view = restore(LazyMap, (("map", identity),), (source,), (0, -1, 0), False)
+    assert list(view) == []
+    assert list(pickle.loads(pickle.dumps(view))) == []
 
 
 @pytest.mark.parametrize(

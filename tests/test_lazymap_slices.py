@@ -186,6 +186,24 @@ def test_huge_ranges_are_indexed_and_sliced(source: range) -> None:
         assert len(view) == size
 
 
+def test_a_huge_range_beside_a_short_source() -> None:
+    huge = range(2**70)
+    for view, want in (
+        (LazyMap(max, huge, [3, 4, 5]), [3, 4, 5]),
+        (LazyMap(max, [3, 4, 5], huge), [3, 4, 5]),
+        (LazyMap(max, huge, LazyMap(identity, iter("ab")).cached().map(len)), [1, 1]),
+        (LazyMap(max, LazyMap(identity, huge), huge, b""), []),
+    ):
+        assert list(view) == view.to_list() == want
+        assert list(iter(view)) == want
+        assert operator.length_hint(iter(view), len(want)) == len(view) == len(want)
+        assert list(reversed(view)) == list(view[::-1]) == want[::-1]
+    both = LazyMap(max, huge, huge)
+    for size in len, reversed, operator.itemgetter(-1), LazyMap.to_list:
+        with pytest.raises(OverflowError):
+            size(both)
+
+
 def test_windows_reach_both_ends_of_the_index_range() -> None:
     class Endless:
         """An item at each index, as many as there can be."""

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -71,18 +70,9 @@ class _Progress:
 def _write_json(target: str, figures: dict[str, Any]) -> None:
     text = json.dumps(figures, indent=2) + "\n"
     if target == "-":
-        sys.stdout.write(text)
+        print(text, end="", flush=True)
         return
-    # A reader never sees half a file: it is written beside and moved.
-    path = Path(target)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    Path(target).write_text(text, encoding="utf-8")
 
 
 def _chosen(names: list[str] | None) -> list[Scenario]:
@@ -102,20 +92,39 @@ def _measure_all(scenarios: list[Scenario], scale: int) -> list[Result]:
         progress.clear()
 
 
+def _report(results: list[Result], scale: int, target: str | None) -> None:
+    if target != "-":
+        print(report.as_text(results, scale), flush=True)
+    if target is not None:
+        _write_json(target, report.as_object(results, scale))
+
+
+def _discard_output() -> None:
+    """Let what is still buffered not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(options: argparse.Namespace) -> int:
-    """Run the demo; 0 if every answer was equal, 1 if not, 2 if it could not run."""
+    """Run the demo and return the exit code.
+
+    0 if every answer was equal, 1 if not or if nobody reads the report to its
+    end, 2 if the demo could not run, 130 if it was interrupted.
+    """
     target = options.json
-    if target not in (None, "-") and not Path(target).parent.is_dir():
-        return _fail(f"--json {target}: there is no such folder")
+    if target not in (None, "-"):
+        # Better now than after all of the measuring.
+        if not Path(target).parent.is_dir():
+            return _fail(f"--json {target}: there is no such folder")
+        if not target or Path(target).is_dir():
+            return _fail(f"--json {target}: this is a folder, not a file")
     try:
         results = _measure_all(_chosen(options.only), options.scale)
+        _report(results, options.scale, target)
     except MeasurementError as error:
         return _fail(error)
-    if target != "-":
-        print(report.as_text(results, options.scale))
-    if target is not None:
-        try:
-            _write_json(target, report.as_object(results, options.scale))
-        except OSError as error:
-            return _fail(f"--json {target}: {error.strerror}")
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        _discard_output()
+        return 1 if isinstance(error, BrokenPipeError) else _fail(error)
     return 0 if all(result.equal for result in results) else 1

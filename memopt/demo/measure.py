@@ -66,6 +66,7 @@ class _Job:
             capture_output=True,
             text=True,
             encoding="utf-8",
+            errors="replace",  # a traceback is in the locale's encoding
             check=False,
         )
         if done.returncode != 0:

@@ -51,8 +51,8 @@ def as_text(results: list[Result], scale: int) -> str:
     """A table a scenario, with bars that show Python's peak memory."""
     lines = [
         f"memopt {memopt.__version__} on {platform.python_implementation()} "
-        f"{platform.python_version()}, {platform.system()} {platform.machine()}, "
-        f"scale {scale}",
+        f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+        + ("" if scale == 1 else f"; sizes are {scale} times those named"),
         "Python peak: the most that Python's allocators held (tracemalloc).",
         "process: the most physical memory that the whole process held.",
     ]

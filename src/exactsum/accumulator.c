@@ -34,25 +34,26 @@ mo_accumulator_init(mo_accumulator *acc)
     acc->headroom = HEADROOM_FULL;
 }
 
-/* Chunks 0..65 into 0..2**32-1; the top one takes what is left, signed. */
+/* Chunks low..high - 1 into 0..2**32-1; chunk[high] takes what is left,
+ * signed. */
 static void
-propagate(int64_t chunk[MO_ACCUMULATOR_CHUNKS])
+propagate(int64_t chunk[MO_ACCUMULATOR_CHUNKS], int low, int high)
 {
     int64_t carry = 0;
-    for (int i = 0; i < TOP; i++) {
+    for (int i = low; i < high; i++) {
         int64_t v = chunk[i] + carry;
-        uint64_t low = (uint64_t)v & CHUNK_MASK;
-        /* Floor division: v - low is a multiple of 2**32. */
-        carry = (v - (int64_t)low) / (INT64_C(1) << CHUNK_BITS);
-        chunk[i] = (int64_t)low;
+        uint64_t digit = (uint64_t)v & CHUNK_MASK;
+        /* Floor division: v - digit is a multiple of 2**32. */
+        carry = (v - (int64_t)digit) / (INT64_C(1) << CHUNK_BITS);
+        chunk[i] = (int64_t)digit;
     }
-    chunk[TOP] += carry;
+    chunk[high] += carry;
 }
 
 void
 mo_accumulator_normalize(mo_accumulator *acc)
 {
-    propagate(acc->chunk);
+    propagate(acc->chunk, 0, TOP);
     acc->headroom = HEADROOM_FULL;
 }
 
@@ -188,15 +189,18 @@ mo_accumulator_add_f16(mo_accumulator *acc, const void *first, size_t n,
     }
 }
 
+/* Adds magnitude * 2**(bit + MO_ACCUMULATOR_UNIT), or the opposite if sign is
+ * -1 and not 0.  bit is one that a double has its last bit at. */
 static void
-add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign)
+add_integer(mo_accumulator *acc, uint64_t magnitude, int64_t sign,
+            unsigned bit)
 {
-    const unsigned bit = -MO_ACCUMULATOR_UNIT;
-    const unsigned offset = bit % CHUNK_BITS; /* 18: never a shift by 64 */
+    const unsigned offset = bit % CHUNK_BITS;
     int64_t low = (int64_t)((magnitude << offset) & CHUNK_MASK);
     int64_t middle =
         (int64_t)((magnitude >> (CHUNK_BITS - offset)) & CHUNK_MASK);
-    int64_t high = (int64_t)(magnitude >> (2 * CHUNK_BITS - offset));
+    /* In two steps, as no shift may be by 64. */
+    int64_t high = (int64_t)(magnitude >> CHUNK_BITS >> (CHUNK_BITS - offset));
     (void)claim_headroom(acc, 1);
     int64_t *chunk = &acc->chunk[bit / CHUNK_BITS];
     chunk[0] += (low ^ sign) - sign;
@@ -208,13 +212,24 @@ void
 mo_accumulator_add_i64(mo_accumulator *acc, int64_t x)
 {
     uint64_t magnitude = x < 0 ? UINT64_C(0) - (uint64_t)x : (uint64_t)x;
-    add_integer(acc, magnitude, -(int64_t)(x < 0));
+    add_integer(acc, magnitude, -(int64_t)(x < 0), -MO_ACCUMULATOR_UNIT);
 }
 
 void
 mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x)
 {
-    add_integer(acc, x, 0);
+    add_integer(acc, x, 0, -MO_ACCUMULATOR_UNIT);
+}
+
+void
+mo_accumulator_add_ulps(mo_accumulator *acc, int64_t n, double of)
+{
+    uint64_t magnitude = n < 0 ? UINT64_C(0) - (uint64_t)n : (uint64_t)n;
+    uint64_t bits;
+    memcpy(&bits, &of, sizeof bits);
+    unsigned exponent = (unsigned)(bits >> MANTISSA_BITS) & EXPONENT_MASK;
+    assert(0 < exponent && exponent < EXPONENT_MASK);
+    add_integer(acc, magnitude, -(int64_t)(n < 0), exponent - 1);
 }
 
 /* acc += sign * other, sign being 1 or -1; -1 if that is out of range. */
@@ -276,26 +291,37 @@ mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b)
  * 2**-1074.  The top limb may be wider than 32 bits, but not than 62. */
 typedef struct {
     uint64_t limb[WIDE_CHUNKS];
-    int negative;
+    int top; /* limbs above this one are zero */
+    bool negative;
 } magnitude;
 
+/* Most sums have few digits: only chunks from the lowest that is not zero to
+ * one above the highest are looked at. */
 static void
 magnitude_of(const mo_accumulator *acc, magnitude *m)
 {
     int64_t chunk[MO_ACCUMULATOR_CHUNKS];
+    int low = 0, high = TOP;
+    while (low < TOP && acc->chunk[low] == 0) {
+        low++;
+    }
+    while (high > low && acc->chunk[high] == 0) {
+        high--;
+    }
+    high = high < TOP ? high + 1 : TOP;
     memcpy(chunk, acc->chunk, sizeof chunk);
-    propagate(chunk);
-    m->negative = chunk[TOP] < 0;
+    propagate(chunk, low, high);
+    m->negative = chunk[high] < 0;
     if (m->negative) {
-        for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
+        for (int i = low; i <= high; i++) {
             chunk[i] = -chunk[i];
         }
-        propagate(chunk);
+        propagate(chunk, low, high);
     }
-    memset(m->limb, 0, FRACTION_CHUNKS * sizeof m->limb[0]);
-    for (int i = 0; i < MO_ACCUMULATOR_CHUNKS; i++) {
-        m->limb[i + FRACTION_CHUNKS] = (uint64_t)chunk[i];
-    }
+    m->top = high + FRACTION_CHUNKS;
+    memset(m->limb, 0, sizeof m->limb);
+    memcpy(m->limb + low + FRACTION_CHUNKS, chunk + low,
+           (size_t)(high - low + 1) * sizeof chunk[0]);
 }
 
 /* Position of the highest set bit of a nonzero v. */
@@ -354,7 +380,7 @@ static double
 round_magnitude(const magnitude *m, mo_sum_kind *kind)
 {
     const int unit = FRACTION_CHUNKS * CHUNK_BITS;
-    int top = WIDE_CHUNKS - 1;
+    int top = m->top;
     while (top >= 0 && m->limb[top] == 0) {
         top--;
     }

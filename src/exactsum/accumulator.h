@@ -72,6 +72,10 @@ mo_accumulator_add_i64(mo_accumulator *acc, int64_t x);
 void
 mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x);
 
+/* n times the weight of the last bit of `of`, which is a normal number. */
+void
+mo_accumulator_add_ulps(mo_accumulator *acc, int64_t n, double of);
+
 /* acc += other; acc -= other.  `other` is left as it is and may be `acc`.
  * 0, or -1 with acc as it was when the result would pass the limit of the top
  * chunk: no sum of fewer than 2**63 doubles does, but doublings can. */

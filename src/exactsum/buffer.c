@@ -1,55 +1,29 @@
-/* buffer.c - see buffer.h.
- *
- * The order of the items does not matter to an exact sum, so a buffer is read
- * in runs of equally spaced items, as long as its layout allows; a run of
- * doubles goes to the accumulator where it lies. */
+/* buffer.c - see buffer.h. */
 #include "exactsum/buffer.h"
 
 #include <string.h>
 
-typedef enum {
-    ITEM_FLOAT,  /* IEEE 754 half, single or double, by size */
-    ITEM_SIGNED, /* two's complement */
-    ITEM_UNSIGNED,
-    ITEM_BOOL, /* true if not zero */
-} item_kind;
-
-typedef struct {
-    item_kind kind;
-    size_t size;  /* bytes: 1, 2, 4 or 8 */
-    bool swapped; /* in the byte order that this machine has not */
-} item_format;
-
-/* Items of the other byte order are turned round this many at a time. */
-#define SWAP_BLOCK 256
-
-/* One pass over a buffer; the pointers are borrowed from mo_buffer_read. */
-typedef struct {
-    const Py_buffer *view;
-    item_format item;
-    mo_accumulator *total;
-    int64_t count; /* items added so far */
-} walk;
+#include "platform/fpenv.h"
 
 /* One of the struct module's codes, not '\0'.  Letters that differ only in
  * their width (i, l, q, n) are told apart by the size, which exporters get
  * right where standard and native sizes are confused. */
 static bool
-parse_code(char code, size_t size, item_kind *kind)
+parse_code(char code, size_t size, mo_item_kind *kind)
 {
     if (strchr("efd", code) != NULL) {
-        *kind = ITEM_FLOAT;
+        *kind = MO_ITEM_FLOAT;
         return (code == 'e' && size == 2) || (code == 'f' && size == 4) ||
                (code == 'd' && size == 8);
     }
     if (strchr("bhilqn", code) != NULL) {
-        *kind = ITEM_SIGNED;
+        *kind = MO_ITEM_SIGNED;
     }
     else if (strchr("BHILQN", code) != NULL) {
-        *kind = ITEM_UNSIGNED;
+        *kind = MO_ITEM_UNSIGNED;
     }
     else if (code == '?') {
-        *kind = ITEM_BOOL;
+        *kind = MO_ITEM_BOOL;
     }
     else {
         return false;
@@ -59,7 +33,7 @@ parse_code(char code, size_t size, item_kind *kind)
 
 /* False if the items are not real numbers of at most 64 bits. */
 static bool
-parse_format(const Py_buffer *view, item_format *item)
+parse_format(const Py_buffer *view, mo_item *item)
 {
     const char *code = view->format != NULL ? view->format : "B";
     item->size = (size_t)view->itemsize;
@@ -83,118 +57,16 @@ parse_format(const Py_buffer *view, item_format *item)
            parse_code(*code, item->size, &item->kind);
 }
 
-static inline uint64_t
-load_unsigned(const char *p, size_t size)
-{
-    uint8_t v1;
-    uint16_t v2;
-    uint32_t v4;
-    uint64_t v8;
-    switch (size) {
-        case 1:
-            memcpy(&v1, p, sizeof v1);
-            return v1;
-        case 2:
-            memcpy(&v2, p, sizeof v2);
-            return v2;
-        case 4:
-            memcpy(&v4, p, sizeof v4);
-            return v4;
-        default:
-            memcpy(&v8, p, sizeof v8);
-            return v8;
-    }
-}
-
-static inline int64_t
-load_signed(const char *p, size_t size)
-{
-    uint64_t bits = load_unsigned(p, size);
-    uint64_t sign = UINT64_C(1) << (8 * size - 1);
-    return (int64_t)((bits ^ sign) - sign); /* extends the sign */
-}
-
-/* n items of this machine's byte order, `stride` bytes apart. */
+/* Every item below `axis` of the part of a buffer that starts at p.  An axis
+ * with a suboffset is a table of pointers to follow (as in PIL). */
 static void
-add_native_run(walk *w, const char *p, Py_ssize_t n, Py_ssize_t stride)
+read_axis(const Py_buffer *view, const char *p, int axis, mo_intake *intake)
 {
-    mo_accumulator *total = w->total;
-    const size_t size = w->item.size;
-    switch (w->item.kind) {
-        case ITEM_FLOAT:
-            if (size == 8) {
-                mo_accumulator_add_f64(total, p, (size_t)n, stride);
-            }
-            else if (size == 4) {
-                mo_accumulator_add_f32(total, p, (size_t)n, stride);
-            }
-            else {
-                mo_accumulator_add_f16(total, p, (size_t)n, stride);
-            }
-            break;
-        case ITEM_SIGNED:
-            for (Py_ssize_t i = 0; i < n; i++) {
-                mo_accumulator_add_i64(total,
-                                       load_signed(p + i * stride, size));
-            }
-            break;
-        case ITEM_UNSIGNED:
-            for (Py_ssize_t i = 0; i < n; i++) {
-                mo_accumulator_add_u64(total,
-                                       load_unsigned(p + i * stride, size));
-            }
-            break;
-        case ITEM_BOOL:
-            for (Py_ssize_t i = 0; i < n; i++) {
-                bool truth = load_unsigned(p + i * stride, size) != 0;
-                mo_accumulator_add_u64(total, truth);
-            }
-            break;
-    }
-}
-
-static void
-add_swapped_run(walk *w, const char *p, Py_ssize_t n, Py_ssize_t stride)
-{
-    const size_t size = w->item.size;
-    char block[SWAP_BLOCK * sizeof(uint64_t)];
-    while (n > 0) {
-        Py_ssize_t filled = n < SWAP_BLOCK ? n : SWAP_BLOCK;
-        char *out = block;
-        for (Py_ssize_t i = 0; i < filled; i++, p += stride) {
-            for (size_t byte = size; byte > 0; byte--) {
-                *out++ = p[byte - 1];
-            }
-        }
-        add_native_run(w, block, filled, (Py_ssize_t)size);
-        n -= filled;
-    }
-}
-
-static void
-add_run(walk *w, const char *p, Py_ssize_t n, Py_ssize_t stride)
-{
-    w->count += n;
-    if (w->item.swapped) {
-        add_swapped_run(w, p, n, stride);
-    }
-    else {
-        add_native_run(w, p, n, stride);
-    }
-}
-
-/* Every item below `axis` of the part of the buffer that starts at p.  With
- * suboffsets (as in PIL) an axis is a table of pointers to follow. */
-static void
-add_axis(walk *w, const char *p, int axis)
-{
-    const Py_buffer *view = w->view;
-    Py_ssize_t n = view->shape[axis];
-    Py_ssize_t stride = view->strides[axis];
-    Py_ssize_t suboffset = view->suboffsets ? view->suboffsets[axis] : -1;
-    bool innermost = axis == view->ndim - 1;
+    const Py_ssize_t n = view->shape[axis], stride = view->strides[axis];
+    const Py_ssize_t suboffset = view->suboffsets[axis];
+    const bool innermost = axis == view->ndim - 1;
     if (innermost && suboffset < 0) {
-        add_run(w, p, n, stride);
+        mo_intake_add(intake, p, (size_t)n, stride);
         return;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -204,25 +76,67 @@ add_axis(walk *w, const char *p, int axis)
             part += suboffset;
         }
         if (innermost) {
-            add_run(w, part, 1, 0);
+            mo_intake_add(intake, part, 1, 0);
         }
         else {
-            add_axis(w, part, axis + 1);
+            read_axis(view, part, axis + 1, intake);
         }
     }
 }
 
 static void
-add_buffer(walk *w)
+sum_indirect(mo_plan *plan, const Py_buffer *view, mo_item item,
+             mo_accumulator *total)
 {
-    const Py_buffer *view = w->view;
-    /* Contiguous is also what has no strides at all, as from ctypes. */
-    if (view->ndim == 0 || PyBuffer_IsContiguous(view, 'A')) {
-        add_run(w, view->buf, view->len / view->itemsize, view->itemsize);
+    mo_ladder ladder;
+    mo_intake intake;
+    mo_ladder_init(&ladder, plan->kernel);
+    mo_intake_init(&intake, &ladder, item, total);
+    mo_fpenv environment = mo_fpenv_enter();
+    read_axis(view, view->buf, 0, &intake);
+    mo_intake_finish(&intake);
+    mo_fpenv_leave(&environment);
+    mo_usage_add(&plan->usage, &ladder.usage);
+}
+
+/* Part after part; *count grows with what is done. */
+static int
+sum_layout(mo_plan *plan, const mo_layout *layout, mo_progress *progress,
+           mo_accumulator *total, int64_t *count)
+{
+    const size_t part = (size_t)MO_REPORT;
+    for (size_t from = 0; from < layout->count; from += part) {
+        const size_t n = Py_MIN(layout->count - from, part);
+        if (n < MO_WITHOUT_GIL) {
+            mo_sum_layout(plan, layout, from, n, total);
+        }
+        else {
+            Py_BEGIN_ALLOW_THREADS
+            mo_sum_layout(plan, layout, from, n, total);
+            Py_END_ALLOW_THREADS
+        }
+        *count += (int64_t)n;
+        if (mo_progress_is_due(progress, *count) &&
+            mo_progress_report(progress, *count) < 0) {
+            return -1;
+        }
     }
-    else {
-        add_axis(w, view->buf, 0);
+    return 0;
+}
+
+static int
+sum_buffer(mo_plan *plan, const Py_buffer *view, mo_item item,
+           mo_progress *progress, mo_accumulator *total, int64_t *count)
+{
+    mo_layout layout;
+    if (view->suboffsets != NULL) {
+        sum_indirect(plan, view, item, total);
+        *count += view->len / view->itemsize;
+        return 0;
     }
+    mo_layout_init(&layout, item, view->buf, view->ndim, view->shape,
+                   view->strides);
+    return sum_layout(plan, &layout, progress, total, count);
 }
 
 /* Buffers that do not hold what the object means: NumPy exports a datetime64
@@ -328,24 +242,40 @@ acquire(PyObject *obj, Py_buffer *view)
     return -1;
 }
 
+/* Releasing may run Python code, which must not see the exception. */
+static void
+release_after_error(Py_buffer *view)
+{
+    PyObject *exception = PyErr_GetRaisedException();
+    PyBuffer_Release(view);
+    PyErr_SetRaisedException(exception);
+}
+
 int
-mo_buffer_read(PyObject *obj, int max_ndim, mo_accumulator *total,
-               int64_t *count)
+mo_buffer_read(PyObject *obj, int max_ndim, mo_plan *plan,
+               mo_progress *progress, mo_accumulator *total, int64_t *count)
 {
     Py_buffer view;
+    mo_item item;
     if (acquire(obj, &view) < 0) {
         return -1;
     }
-    walk w = {.view = &view, .total = total};
     bool fits = view.ndim <= max_ndim;
-    bool numeric = parse_format(&view, &w.item);
+    bool numeric = parse_format(&view, &item);
+    int failed = 0;
     char format[100] = "B"; /* a copy that outlives the view */
     if (fits && numeric) {
-        add_buffer(&w);
-        *count += w.count;
+        if (progress->total == MO_TOTAL_OF_BUFFER) {
+            progress->total = view.len / view.itemsize;
+        }
+        failed = sum_buffer(plan, &view, item, progress, total, count);
     }
     else if (view.format != NULL) {
         PyOS_snprintf(format, sizeof format, "%s", view.format);
+    }
+    if (failed) {
+        release_after_error(&view);
+        return -1;
     }
     /* Before any exception is set: releasing may run Python code. */
     PyBuffer_Release(&view);

@@ -8,6 +8,7 @@
  * must run inside ends in _lock_held and runs no Python code. */
 #include "exactsum/exactsum.h"
 
+#include "exactsum/dispatch.h"
 #include "exactsum/fsum.h"
 #include "exactsum/reader.h"
 #include "exactsum/serial.h"
@@ -55,6 +56,12 @@ exactsum_alloc(PyTypeObject *type, const mo_sum *sum)
         *sum_of(self) = *sum;
     }
     return self;
+}
+
+PyObject *
+mo_exactsum_new(mo_state *state, const mo_sum *sum)
+{
+    return exactsum_alloc(state->exactsum.ExactSumType, sum);
 }
 
 static PyObject *
@@ -135,8 +142,8 @@ exactsum_add(PyObject *op, PyObject *x)
 }
 
 PyDoc_STRVAR(update_doc,
-"update($self, obj, /)\n--\n\n"
-"Add every number in obj: whatever memopt.fsum takes.\n\n"
+"update($self, obj, /, *, threads=None)\n--\n\n"
+"Add every number in obj: whatever memopt.fsum takes, and in as many threads.\n\n"
 "All or nothing: if an item is not a number (TypeError), or anything that obj\n"
 "runs raises, the sum is left as it was.  Linear time, constant memory.\n\n"
 ">>> s = memopt.ExactSum()\n"
@@ -145,11 +152,18 @@ PyDoc_STRVAR(update_doc,
 "(0.6, 3)");
 
 static PyObject *
-exactsum_update(PyObject *op, PyObject *obj)
+exactsum_update(PyObject *op, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"", "threads", NULL};
+    PyObject *obj, *argument = NULL;
+    int threads;
     mo_sum terms;
     mo_sum_init(&terms);
-    if (mo_sum_read(mo_state_of(Py_TYPE(op)), obj, &terms) < 0 ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:update", names, &obj,
+                                     &argument) ||
+        mo_threads_parse(argument, &threads) < 0 ||
+        mo_sum_read(mo_state_of(Py_TYPE(op)), obj, threads, NULL, &terms) <
+            0 ||
         exactsum_apply(op, mo_sum_merge, &terms) < 0) {
         return NULL;
     }
@@ -313,19 +327,63 @@ PyDoc_STRVAR(reduce_doc,
 "__reduce__($self, /)\n--\n\n"
 "Support for pickle and copy: 290 bytes of state, the same for equal sums.");
 
+/* No sum comes into being before its state is checked.  Had pickle first to
+   make an empty one and then to set its state, a pickle with one byte changed
+   (BUILD to POP) would load as an empty sum. */
+
 static PyObject *
 exactsum_reduce(PyObject *op, PyObject *ignored)
 {
     mo_sum sum = mo_exactsum_snapshot(op);
     uint8_t state[MO_SERIAL_SIZE];
     mo_serial_store(&sum, state);
-    return Py_BuildValue("O()y#", Py_TYPE(op), (const char *)state,
-                         (Py_ssize_t)sizeof state);
+    PyObject *module = PyType_GetModule(Py_TYPE(op));
+    PyObject *load = PyObject_GetAttrString(module, "_restore_exactsum");
+    return load == NULL ? NULL
+                        : Py_BuildValue("N(y#)", load, (const char *)state,
+                                        (Py_ssize_t)sizeof state);
 }
+
+static int
+exactsum_load(PyObject *state, mo_sum *sum)
+{
+    const char *problem = "bytes are needed";
+    if (PyBytes_CheckExact(state)) {
+        problem = mo_serial_load((const uint8_t *)PyBytes_AS_STRING(state),
+                                 (size_t)PyBytes_GET_SIZE(state), sum);
+    }
+    if (problem != NULL) {
+        PyErr_Format(PyExc_ValueError, "not the state of an ExactSum: %s",
+                     problem);
+        return -1;
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(restore_doc,
+"_restore_exactsum($module, state, /)\n--\n\n"
+"Support for pickle and copy: the ExactSum whose state this is.\n\n"
+"ValueError if it is not the state of one.");
+
+static PyObject *
+restore_exactsum(PyObject *module, PyObject *state)
+{
+    mo_sum sum;
+    if (exactsum_load(state, &sum) < 0) {
+        return NULL;
+    }
+    mo_state *module_state = PyModule_GetState(module);
+    return exactsum_alloc(module_state->exactsum.ExactSumType, &sum);
+}
+
+static PyMethodDef exactsum_functions[] = {
+    {"_restore_exactsum", restore_exactsum, METH_O, restore_doc},
+    {NULL, NULL, 0, NULL},
+};
 
 PyDoc_STRVAR(setstate_doc,
 "__setstate__($self, state, /)\n--\n\n"
-"Support for pickle and copy: become the sum whose state this is.\n\n"
+"Become the sum whose state this is.\n\n"
 "ValueError, with the sum left as it was, if it is not the state of one.");
 
 static int
@@ -338,15 +396,8 @@ exactsum_set_lock_held(mo_sum *sum, const mo_sum *other)
 static PyObject *
 exactsum_setstate(PyObject *op, PyObject *state)
 {
-    const char *problem = "bytes are needed";
     mo_sum sum;
-    if (PyBytes_CheckExact(state)) {
-        problem = mo_serial_load((const uint8_t *)PyBytes_AS_STRING(state),
-                                 (size_t)PyBytes_GET_SIZE(state), &sum);
-    }
-    if (problem != NULL) {
-        PyErr_Format(PyExc_ValueError, "not the state of an ExactSum: %s",
-                     problem);
+    if (exactsum_load(state, &sum) < 0) {
         return NULL;
     }
     (void)exactsum_apply(op, exactsum_set_lock_held, &sum);
@@ -355,7 +406,8 @@ exactsum_setstate(PyObject *op, PyObject *state)
 
 static PyMethodDef exactsum_methods[] = {
     {"add", exactsum_add, METH_O, add_doc},
-    {"update", exactsum_update, METH_O, update_doc},
+    {"update", (PyCFunction)(void (*)(void))exactsum_update,
+     METH_VARARGS | METH_KEYWORDS, update_doc},
     {"merge", exactsum_merge, METH_O, merge_doc},
     {"__reduce__", exactsum_reduce, METH_NOARGS, reduce_doc},
     {"__setstate__", exactsum_setstate, METH_O, setstate_doc},
@@ -429,10 +481,11 @@ mo_exactsum_setup(PyObject *module, mo_state *state)
     PyObject *type = PyType_FromModuleAndSpec(module, &exactsum_spec, NULL);
     state->exactsum.ExactSumType = (PyTypeObject *)type;
     if (type == NULL ||
-        PyModule_AddType(module, state->exactsum.ExactSumType) < 0) {
+        PyModule_AddType(module, state->exactsum.ExactSumType) < 0 ||
+        PyModule_AddFunctions(module, exactsum_functions) < 0) {
         return -1;
     }
-    return mo_fsum_setup(module);
+    return mo_dispatch_setup(module, state) < 0 ? -1 : mo_fsum_setup(module);
 }
 
 int

@@ -1,19 +1,25 @@
 /* exactsum.h - the door of the room that sums floats without error.
  *
- * fsum, the ExactSum type, and the accumulator they share with FloatMatrix
- * and LazyMap: every sum here is the infinitely precise one, rounded once.
+ * fsum, the ExactSum type, and the sums of arrays and lines of them that they
+ * share with FloatMatrix: every sum here is the infinitely precise one, rounded once.
  * Every struct is owned by its caller, and used by one thread at a time. */
 #ifndef MO_EXACTSUM_H
 #define MO_EXACTSUM_H
 
 #include "compat.h"
 #include "exactsum/accumulator.h"
+#include "exactsum/layout.h"
+#include "exactsum/lines.h"
 
 typedef struct mo_state mo_state;
 
-/* What the room keeps in its module's state; owned references. */
+/* What the room keeps in its module's state. */
 typedef struct {
-    PyTypeObject *ExactSumType;
+    PyTypeObject *ExactSumType; /* owned */
+    const mo_kernel *kernel;    /* static: the one that sums */
+    /* As in mo_plan, for all calls so far. */
+    mo_usage usage;
+    int64_t threads_used;
 } mo_exactsum_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
@@ -53,11 +59,36 @@ mo_sum_count(mo_sum *sum, int64_t terms);
 mo_sum
 mo_exactsum_snapshot(PyObject *exactsum);
 
+/* A new object of ExactSumType that holds the sum. */
+PyObject *
+mo_exactsum_new(mo_state *state, const mo_sum *sum);
+
 /* Adds every number in `obj`, an iterable, buffer or nesting of them (what
- * memopt.fsum takes).  Runs Python code.  0, or -1 with an exception set and
- * `sum` holding some of the numbers: read into a fresh one, then merge. */
+ * memopt.fsum takes), in up to so many threads (see mo_plan); calls
+ * progress(done, total), if it is not NULL, now and then and at the end.  Runs
+ * Python code, and releases the GIL.  0, or -1 with an exception set and `sum`
+ * holding some of the numbers: read into a fresh one, then merge. */
 int
-mo_sum_read(mo_state *state, PyObject *obj, mo_sum *sum);
+mo_sum_read(mo_state *state, PyObject *obj, int threads, PyObject *progress,
+            mo_sum *sum);
+
+/* The plan for a call that may use so many threads, and the end of the call:
+ * what was used is counted.  With the GIL. */
+mo_plan
+mo_plan_begin(mo_state *state, int threads);
+
+void
+mo_plan_end(mo_state *state, const mo_plan *plan);
+
+/* Items from which the GIL is released while they are summed: 1 us of work at
+ * least, against the 0.1 us that it takes. */
+#define MO_WITHOUT_GIL 8192
+
+/* Reads an argument `threads`: NULL, for one not given, and None mean
+ * MO_THREADS_AUTO.  0, or -1 with TypeError or ValueError set; may run Python
+ * code (__index__). */
+int
+mo_threads_parse(PyObject *argument, int *threads);
 
 /* What a sum that is not an ordinary number becomes. */
 typedef enum {

@@ -3,13 +3,33 @@
 
 #include "state.h"
 
-/* fsum(obj, /, *, special="propagate"): *special is NULL if not given. */
+/* Keyword arguments; NULL: not given. */
+typedef struct {
+    PyObject *special, *threads, *progress; /* borrowed */
+} options;
+
+static PyObject **
+find_option(options *o, PyObject *name)
+{
+    if (PyUnicode_CompareWithASCIIString(name, "special") == 0) {
+        return &o->special;
+    }
+    if (PyUnicode_CompareWithASCIIString(name, "threads") == 0) {
+        return &o->threads;
+    }
+    if (PyUnicode_CompareWithASCIIString(name, "progress") == 0) {
+        return &o->progress;
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "fsum() got an unexpected keyword argument '%U'", name);
+    return NULL;
+}
+
 static int
 parse_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                PyObject **special)
+                options *o)
 {
     Py_ssize_t keywords = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
-    *special = NULL;
     if (nargs != 1) {
         PyErr_Format(PyExc_TypeError,
                      "fsum() takes exactly 1 positional argument (%zd given)",
@@ -17,20 +37,24 @@ parse_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
         return -1;
     }
     for (Py_ssize_t i = 0; i < keywords; i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (PyUnicode_CompareWithASCIIString(name, "special") != 0) {
-            PyErr_Format(PyExc_TypeError,
-                         "fsum() got an unexpected keyword argument '%U'",
-                         name);
+        PyObject **option = find_option(o, PyTuple_GET_ITEM(kwnames, i));
+        if (option == NULL) {
             return -1;
         }
-        *special = args[nargs + i];
+        *option = args[nargs + i];
+    }
+    o->progress = o->progress != Py_None ? o->progress : NULL;
+    if (o->progress != NULL && !PyCallable_Check(o->progress)) {
+        PyErr_Format(PyExc_TypeError,
+                     "progress must be callable or None, not %.200s",
+                     Py_TYPE(o->progress)->tp_name);
+        return -1;
     }
     return 0;
 }
 
 PyDoc_STRVAR(fsum_doc,
-"fsum(obj, /, *, special='propagate')\n--\n\n"
+"fsum(obj, /, *, special='propagate', threads=None, progress=None)\n--\n\n"
 "Return the correctly rounded sum of all numbers in obj, as a float.\n\n"
 "The result is the infinitely precise sum, rounded once to the nearest\n"
 "float, ties to even: what math.fsum returns, but for numbers in any shape.\n"
@@ -50,8 +74,21 @@ PyDoc_STRVAR(fsum_doc,
 "not) and for items that no float can stand for: complex, datetime, object\n"
 "and extended-precision arrays.  An int too large for a float is an\n"
 "OverflowError.\n\n"
-"Time is linear in the number of items, memory constant.  Algorithm: R. M.\n"
-"Neal, \"Fast exact summation using small and large superaccumulators\"\n"
+"threads is how many threads may read a large buffer, None meaning as many as\n"
+"pay, up to the processors that this process may use; the sum has the same\n"
+"bits with any number.  Other Python threads run meanwhile: what they write\n"
+"into the buffer may or may not be summed.  Other iterables are read by the\n"
+"calling thread alone.  TypeError or ValueError if it is not an int above 0.\n\n"
+"progress is called as progress(done, total) after every few million numbers\n"
+"and at the end; total is None unless obj is a buffer.  If it raises, the\n"
+"sum ends there with that exception.\n\n"
+"Time is linear in the number of items; memory is constant, so that obj may\n"
+"be a numpy.memmap, or an iterable of arrays, larger than what there is.\n"
+"Algorithms: the\n"
+"error-free vector transformations of S. M. Rump, T. Ogita and S. Oishi,\n"
+"\"Accurate floating-point summation, part I\" (SIAM J. Sci. Comput. 31,\n"
+"2008), each block proved exact, and where that fails, of R. M. Neal, \"Fast\n"
+"exact summation using small and large superaccumulators\"\n"
 "(arXiv:1505.05571).\n\n"
 ">>> memopt.fsum([0.1] * 10)\n"
 "1.0\n"
@@ -64,15 +101,18 @@ static PyObject *
 fsum(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
      PyObject *kwnames)
 {
-    PyObject *argument;
+    options o = {NULL, NULL, NULL};
     mo_special special;
-    if (parse_arguments(args, nargs, kwnames, &argument) < 0 ||
-        mo_special_parse(argument, &special) < 0) {
+    int threads;
+    if (parse_arguments(args, nargs, kwnames, &o) < 0 ||
+        mo_special_parse(o.special, &special) < 0 ||
+        mo_threads_parse(o.threads, &threads) < 0) {
         return NULL;
     }
     mo_sum sum;
     mo_sum_init(&sum);
-    if (mo_sum_read(PyModule_GetState(module), args[0], &sum) < 0) {
+    if (mo_sum_read(PyModule_GetState(module), args[0], threads, o.progress,
+                    &sum) < 0) {
         return NULL;
     }
     mo_sum_kind kind;

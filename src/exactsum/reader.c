@@ -1,16 +1,26 @@
 /* reader.c - see reader.h.
  *
  * Reading is kept apart from adding: floats are gathered into a block of
- * doubles, and only whole blocks go to the accumulator.  Lists may change
- * while their items are read, by the items' own code, so each step looks at
- * the size again and owns the item it reads. */
+ * doubles, and only whole blocks are summed.  Lists may change while their
+ * items are read, by the items' own code, so each step looks at the size again
+ * and owns the item it reads. */
 #include "exactsum/reader.h"
 
 #include "exactsum/buffer.h"
+#include "exactsum/dispatch.h"
+#include "platform/fpenv.h"
 #include "state.h"
 
-/* Doubles gathered before they are added: 2 kB of stack. */
-#define BLOCK 256
+/* Doubles gathered before they are summed.  The first block lies on the stack
+ * (2 kB: fsum may be called from an iterator that an fsum reads, and so on);
+ * who fills it gets a larger one, of 32 kB; 8 and 64 kB are as fast. */
+#define SMALL_BLOCK 256
+#define LARGE_BLOCK 4096
+
+/* Items ahead of the one being read whose float is fetched.  8 to 128 are
+ * alike: a million floats, 32 MB with the list, take 3.6 ms in order of
+ * address, 9 GB/s, and 43 ms shuffled (Ice Lake Xeon). */
+#define AHEAD 32
 
 /* Every int up to this size is a double, in any rounding mode. */
 #define EXACT_INT_LIMIT (INT64_C(1) << 53)
@@ -21,45 +31,71 @@
 typedef struct {
     mo_state *state; /* borrowed */
     mo_sum *sum;     /* borrowed: where everything goes */
-    int64_t count;   /* numbers added so far that sum->count lacks */
-    int level;       /* collections being read, one in the other; 0 at first */
+    mo_plan plan;
+    mo_progress progress;
+    mo_ladder ladder; /* for the blocks */
+    int64_t count;    /* numbers added so far that sum->count lacks */
+    int level; /* collections being read, one in the other; 0 at first */
     /* Where the item that failed is, outermost level first; noted on the way
      * out of its collections. */
     int path_length;
     Py_ssize_t path[PATH_LEVELS];
-    size_t filled; /* doubles waiting in block */
-    double block[BLOCK];
+    size_t filled;   /* doubles waiting in block */
+    size_t capacity; /* of block */
+    double *block;   /* small, or owned (PyMem) */
+    double small[SMALL_BLOCK];
 } reader;
 
 static int
 read_item(reader *r, PyObject *x);
 
 static void
-reader_init(reader *r, mo_state *state, mo_sum *sum)
+reader_init(reader *r, mo_state *state, int threads, PyObject *progress,
+            mo_sum *sum)
 {
     r->state = state;
     r->sum = sum;
+    r->plan = mo_plan_begin(state, threads);
+    r->progress = (mo_progress){.callback = progress, .total = -1};
+    mo_ladder_init(&r->ladder, r->plan.kernel);
     r->count = 0;
     r->level = 0;
     r->path_length = 0;
-    r->filled = 0; /* the block itself is left as it is */
+    r->filled = 0;
+    r->capacity = SMALL_BLOCK;
+    r->block = r->small; /* which is left as it is */
 }
 
 static void
 flush(reader *r)
 {
-    mo_accumulator_add_f64(&r->sum->total, r->block, r->filled,
-                           sizeof r->block[0]);
+    mo_fpenv environment = mo_fpenv_enter();
+    mo_ladder_add(&r->ladder, r->block, r->filled, &r->sum->total);
+    mo_fpenv_leave(&environment);
     r->count += (int64_t)r->filled;
     r->filled = 0;
+}
+
+/* Makes room for another double: by a larger block, if there is memory. */
+static MO_NOINLINE void
+make_room(reader *r)
+{
+    flush(r);
+    if (r->block == r->small) {
+        double *large = PyMem_New(double, LARGE_BLOCK);
+        if (large != NULL) {
+            r->block = large;
+            r->capacity = LARGE_BLOCK;
+        }
+    }
 }
 
 static inline void
 put(reader *r, double x)
 {
     r->block[r->filled++] = x;
-    if (r->filled == BLOCK) {
-        flush(r);
+    if (r->filled == r->capacity) {
+        make_room(r);
     }
 }
 
@@ -177,7 +213,8 @@ read_exactsum(reader *r, PyObject *x)
 static int
 read_buffer(reader *r, PyObject *x, int max_ndim)
 {
-    return mo_buffer_read(x, max_ndim, &r->sum->total, &r->count);
+    return mo_buffer_read(x, max_ndim, &r->plan, &r->progress, &r->sum->total,
+                          &r->count);
 }
 
 static int
@@ -209,21 +246,59 @@ note_position(reader *r, Py_ssize_t i)
     }
 }
 
-/* Gathers items[i..n-1] as long as they are plain, which runs no Python code,
- * and returns the index of the first that is not. */
-static Py_ssize_t
-read_plain(reader *r, PyObject *const *items, Py_ssize_t i, Py_ssize_t n)
+/* Reports the progress now and then. */
+static inline int
+report(reader *r)
 {
-    size_t filled = r->filled;
-    for (; i < n && as_plain_double(items[i], &r->block[filled]); i++) {
-        if (++filled == BLOCK) {
-            r->filled = filled;
-            flush(r);
-            filled = 0;
+    const int64_t done = r->count + (int64_t)r->filled;
+    return mo_progress_is_due(&r->progress, done)
+               ? mo_progress_report(&r->progress, done)
+               : 0;
+}
+
+/* How many of n items, from the first on, are plain; their values to out.
+ * The item `ahead` of each is fetched from memory, which may be far away. */
+static inline Py_ssize_t
+gather(PyObject *const *items, Py_ssize_t n, Py_ssize_t ahead, double *out)
+{
+    Py_ssize_t i = 0;
+    for (; i < n; i++) {
+        MO_PREFETCH(items[i + ahead]);
+        if (!as_plain_double(items[i], &out[i])) {
+            break;
         }
     }
-    r->filled = filled;
     return i;
+}
+
+/* Gathers plain items, from the first of n on, at most as many as there is
+ * room for in the block; how many.  Runs no Python code. */
+static Py_ssize_t
+read_plain(reader *r, PyObject *const *items, Py_ssize_t n)
+{
+    const Py_ssize_t ahead = n > 2 * AHEAD ? AHEAD : 0;
+    const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
+    const Py_ssize_t plain =
+        gather(items, Py_MIN(room, n - ahead), ahead, &r->block[r->filled]);
+    r->filled += (size_t)plain;
+    if (r->filled == r->capacity) {
+        make_room(r);
+    }
+    return plain;
+}
+
+/* Item i of a collection, which may let go of it meanwhile. */
+static int
+read_borrowed(reader *r, PyObject *item, Py_ssize_t i)
+{
+    Py_INCREF(item);
+    int failed = read_item(r, item);
+    Py_DECREF(item);
+    if (failed) {
+        note_position(r, i);
+        return -1;
+    }
+    return report(r);
 }
 
 /* An exact list or tuple. */
@@ -233,18 +308,12 @@ read_items(reader *r, PyObject *sequence)
     Py_ssize_t i = 0, n;
     while (i < (n = PySequence_Fast_GET_SIZE(sequence))) {
         PyObject **items = PySequence_Fast_ITEMS(sequence);
-        i = read_plain(r, items, i, n);
-        if (i == n) {
-            break;
-        }
-        PyObject *item = Py_NewRef(items[i]);
-        int failed = read_item(r, item);
-        Py_DECREF(item);
+        Py_ssize_t plain = read_plain(r, items + i, n - i);
+        int failed = plain > 0 ? report(r) : read_borrowed(r, items[i], i);
         if (failed) {
-            note_position(r, i);
             return -1;
         }
-        i++;
+        i += Py_MAX(plain, 1);
     }
     return 0;
 }
@@ -254,10 +323,9 @@ read_iterator(reader *r, PyObject *iterator)
 {
     PyObject *item;
     for (Py_ssize_t i = 0; (item = PyIter_Next(iterator)) != NULL; i++) {
-        int failed = read_item(r, item);
+        int failed = read_borrowed(r, item, i);
         Py_DECREF(item);
         if (failed) {
-            note_position(r, i);
             return -1;
         }
     }
@@ -361,6 +429,7 @@ read_collection(reader *r, PyObject *obj)
         return read_exactsum(r, obj);
     }
     if (PyObject_CheckBuffer(obj)) {
+        r->progress.total = MO_TOTAL_OF_BUFFER;
         return read_buffer(r, obj, MO_ANY_NDIM);
     }
     if (PyUnicode_Check(obj)) {
@@ -413,11 +482,22 @@ note_path(const reader *r)
 static int
 finish(reader *r, int failed)
 {
+    if (!failed) {
+        flush(r);
+        mo_usage_add(&r->plan.usage, &r->ladder.usage);
+        mo_plan_end(r->state, &r->plan);
+    }
+    if (r->block != r->small) {
+        PyMem_Free(r->block);
+    }
     if (failed) {
         note_path(r);
         return -1;
     }
-    flush(r);
+    if (r->progress.callback != NULL &&
+        mo_progress_report(&r->progress, r->count) < 0) {
+        return -1;
+    }
     return mo_sum_count(r->sum, r->count);
 }
 
@@ -425,15 +505,16 @@ int
 mo_read_number(mo_state *state, PyObject *x, mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, sum);
+    reader_init(&r, state, 1, NULL, sum);
     return finish(&r, read_number(&r, x));
 }
 
 int
-mo_sum_read(mo_state *state, PyObject *obj, mo_sum *sum)
+mo_sum_read(mo_state *state, PyObject *obj, int threads, PyObject *progress,
+            mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, sum);
+    reader_init(&r, state, threads, progress, sum);
     return finish(&r, read_collection(&r, obj));
 }
 
@@ -441,7 +522,7 @@ int
 mo_read_any(mo_state *state, PyObject *obj, mo_sum *sum)
 {
     reader r;
-    reader_init(&r, state, sum);
+    reader_init(&r, state, MO_THREADS_AUTO, NULL, sum);
     /* As an argument by itself, bytes are a buffer like any other. */
     bool is_bytes = PyBytes_Check(obj) || PyByteArray_Check(obj);
     return finish(&r,

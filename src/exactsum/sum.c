@@ -3,6 +3,8 @@
  * See mo_sum and mo_special in exactsum.h: the caller owns every struct. */
 #include "exactsum/exactsum.h"
 
+#include <limits.h>
+
 void
 mo_sum_init(mo_sum *sum)
 {
@@ -100,6 +102,32 @@ mo_special_parse(PyObject *argument, mo_special *special)
     PyErr_Format(PyExc_ValueError,
                  "special must be 'propagate' or 'raise', not %R", argument);
     return -1;
+}
+
+int
+mo_threads_parse(PyObject *argument, int *threads)
+{
+    *threads = MO_THREADS_AUTO;
+    if (argument == NULL || argument == Py_None) {
+        return 0;
+    }
+    if (!PyIndex_Check(argument)) {
+        PyErr_Format(PyExc_TypeError,
+                     "threads must be None or an int, not %.200s",
+                     Py_TYPE(argument)->tp_name);
+        return -1;
+    }
+    Py_ssize_t value = PyNumber_AsSsize_t(argument, NULL); /* clipped */
+    if (value == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (value < 1) {
+        PyErr_Format(PyExc_ValueError,
+                     "threads must be at least 1, or None, not %S", argument);
+        return -1;
+    }
+    *threads = (int)Py_MIN(value, INT_MAX);
+    return 0;
 }
 
 PyObject *

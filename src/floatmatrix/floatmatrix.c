@@ -224,7 +224,8 @@ PyDoc_STRVAR(matrix_extend_doc,
 "was.");
 
 PyDoc_STRVAR(matrix_sum_doc,
-"sum($self, /, axis=None, *, dtype=None, out=None, keepdims=False)\n"
+"sum($self, /, axis=None, *, dtype=None, out=None, keepdims=False,\n"
+"    initial=0.0, where=True, skipna=False, threads=None)\n"
 "--\n"
 "\n"
 "The sum of the items, correctly rounded.\n"
@@ -234,28 +235,42 @@ PyDoc_STRVAR(matrix_sum_doc,
 "the axes summed over.  Every result is the float64 nearest to the exact\n"
 "sum, whatever the order and layout of the items: what math.fsum gives,\n"
 "but that NaN and infinities propagate and only a result beyond the range\n"
-"of float64 is infinite.  The sum of nothing is 0.0.  out is a FloatVector,\n"
-"FloatMatrix or writable buffer of float64 to put the results in and to\n"
-"return.  dtype may only be 'd'.\n"
+"of float64 is infinite.  The sum of nothing is 0.0.\n"
+"\n"
+"initial is one more number for each sum.  Items count where `where` is true,\n"
+"a bool, or bools in a buffer (a NumPy array) or nested lists, whose shape\n"
+"broadcasts to the matrix's; with skipna, NaNs do not count.  out is a\n"
+"FloatVector, FloatMatrix or writable buffer of float64 to put the results in\n"
+"and to return.  dtype may only be 'd'.  threads is how many threads may read\n"
+"a large matrix, None meaning as many as pay; the results have the same bits\n"
+"with any number.  Other Python threads run meanwhile, but the matrix cannot\n"
+"be resized.\n"
 "\n"
 "Raises IndexError (numpy.exceptions.AxisError if NumPy is loaded) for an\n"
-"axis out of range and ValueError for a wrong out.  O(rows * columns) time.\n"
+"axis out of range, ValueError for a wrong out, and TypeError or ValueError\n"
+"for a `where` of other items or another shape.  O(rows * columns) time.\n"
 "\n"
 ">>> m = memopt.FloatMatrix([[1e100, 1.0], [-1e100, 1.0]])\n"
 ">>> m.sum(), m.sum(axis=0)\n"
-"(2.0, FloatVector([0.0, 2.0]))");
+"(2.0, FloatVector([0.0, 2.0]))\n"
+">>> m.sum(axis=1, where=[[False, True], [True, True]], initial=0.5)\n"
+"FloatVector([1.5, -1e+100])");
 
 PyDoc_STRVAR(matrix_mean_doc,
-"mean($self, /, axis=None, *, dtype=None, out=None, keepdims=False)\n"
+"mean($self, /, axis=None, *, dtype=None, out=None, keepdims=False,\n"
+"     where=True, skipna=False, threads=None)\n"
 "--\n"
 "\n"
 "The mean of the items: their exact sum over their number, rounded once.\n"
 "\n"
 "Arguments, results and exceptions are those of sum(); besides, the mean of\n"
-"nothing raises ZeroDivisionError.\n"
+"nothing raises ZeroDivisionError, but is nan where items there are and none\n"
+"counts.\n"
 "\n"
 ">>> memopt.FloatMatrix([[1, 2], [3, 4]]).mean(axis=1)\n"
-"FloatVector([1.5, 3.5])");
+"FloatVector([1.5, 3.5])\n"
+">>> memopt.FloatMatrix([[1, 2], [3, float('nan')]]).mean(skipna=True)\n"
+"2.0");
 
 static PyMethodDef matrix_methods[] = {
     MO_SHARED_METHODS,

@@ -1,44 +1,49 @@
 /* reduce.c - sum and mean, of everything or along an axis.
  *
- * Every result is the infinitely precise sum (or quotient), rounded once, so
- * the order of additions is free: memory is always read along its shorter
- * stride.  Accumulators and rounding are those of exactsum/accumulator.h. */
-#include "exactsum/exactsum.h"
+ * What the arguments mean; the sums themselves are those of the exactsum
+ * room.  While one takes long the GIL is released, the storage pinned. */
 #include "floatmatrix/internal.h"
+#include "floatmatrix/mask.h"
+#include "state.h"
 
-/* Sums kept side by side when memory runs across them; 256 accumulators are
- * 141 kB, of which data of like magnitude touches a few lines each.  Summing
- * the columns of 1000 x 1000 takes 5.4 ms with 256, 7 ms with 16 or 64, and no
- * less with 512 or 1024 (Zen 4, gcc 12, 2025). */
-#define TILE 256
+#include <math.h>
 
 #define BOTH_AXES 2
 
 typedef struct {
-    mo_view view; /* borrowed storage */
-    int axis;     /* of the view, to sum over: 0, 1 or BOTH_AXES */
-    bool is_mean;
+    mo_state *state; /* borrowed */
+    mo_view view;    /* borrowed storage */
+    int axis;        /* of the view, to sum over: 0, 1 or BOTH_AXES */
+    mo_outcome outcome;
     bool keepdims;
+    int threads;   /* see mo_plan */
     PyObject *out; /* borrowed; or NULL */
+    /* Neither mask nor skip_nan: filter.mask is NULL. */
+    mo_mask mask;
+    mo_filter filter;
 } reduction;
 
-static void
-add_line(mo_accumulator *sum, const mo_view *view, const char *first,
-         Py_ssize_t n, Py_ssize_t stride)
+/* The lines of the view along `axis`. */
+static mo_lines
+lines_along(const reduction *r, int axis)
 {
-    if (view->storage->typecode == MO_FLOAT64) {
-        mo_accumulator_add_f64(sum, first, (size_t)n, stride);
-    }
-    else {
-        mo_accumulator_add_f32(sum, first, (size_t)n, stride);
-    }
+    const mo_view *view = &r->view;
+    return (mo_lines){
+        .first = mo_view_at(view, 0, 0),
+        .itemsize = (size_t)mo_itemsize(view->storage->typecode),
+        .count = (size_t)view->shape[1 - axis],
+        .length = (size_t)view->shape[axis],
+        .line_stride = view->strides[1 - axis],
+        .item_stride = view->strides[axis],
+        .filter = r->filter.mask != NULL ? &r->filter : NULL,
+    };
 }
 
-static double
-round_sum(const mo_accumulator *sum, bool is_mean, Py_ssize_t n)
+static void
+set_filter(reduction *r, int axis)
 {
-    return is_mean ? mo_accumulator_mean(sum, (uint64_t)n, NULL)
-                   : mo_accumulator_round(sum, NULL);
+    r->filter.line_stride = r->mask.strides[1 - axis];
+    r->filter.item_stride = r->mask.strides[axis];
 }
 
 static size_t
@@ -47,95 +52,85 @@ magnitude_of_stride(Py_ssize_t stride)
     return stride < 0 ? (size_t)0 - (size_t)stride : (size_t)stride;
 }
 
-/* The axis along which neighbours are further apart; of a single row or
- * column, the one with nothing to go along. */
+/* The axis along which neighbours are nearer; of a single row or column, the
+ * one that there is to go along. */
 static int
-outer_axis(const mo_view *view)
+inner_axis(const mo_view *view)
 {
     if (view->shape[0] == 1 || view->shape[1] == 1) {
-        return view->shape[0] != 1;
+        return view->shape[0] == 1;
     }
-    return magnitude_of_stride(view->strides[0]) <
+    return magnitude_of_stride(view->strides[0]) >=
            magnitude_of_stride(view->strides[1]);
 }
 
+/* All items that count into *total; how many. */
+static uint64_t
+sum_everything(reduction *r, mo_plan *plan, mo_accumulator *total)
+{
+    const mo_view *view = &r->view;
+    const int axis = inner_axis(view);
+    if (r->filter.mask != NULL) {
+        set_filter(r, axis);
+        const mo_lines lines = lines_along(r, axis);
+        return mo_sum_filtered(plan, &lines, r->outcome.is_mean, total);
+    }
+    const size_t size = (size_t)mo_itemsize(view->storage->typecode);
+    mo_layout layout;
+    mo_layout_init(&layout, (mo_item){MO_ITEM_FLOAT, size, false},
+                   mo_view_at(view, 0, 0), 2, view->shape, view->strides);
+    mo_sum_layout(plan, &layout, 0, layout.count, total);
+    return layout.count;
+}
+
 static double
-reduce_all(const mo_view *view, bool is_mean)
+reduce_all(reduction *r, mo_plan *plan)
 {
-    const int outer = outer_axis(view), inner = 1 - outer;
-    const Py_ssize_t n = view->shape[inner];
-    const Py_ssize_t lines = n > 0 ? view->shape[outer] : 0;
-    mo_accumulator sum;
-    mo_accumulator_init(&sum);
-    for (Py_ssize_t i = 0; i < lines; i++) {
-        const char *line = mo_view_at(view, 0, 0) + i * view->strides[outer];
-        add_line(&sum, view, line, n, view->strides[inner]);
+    mo_accumulator total;
+    mo_accumulator_init(&total);
+    uint64_t n = sum_everything(r, plan, &total);
+    if (r->outcome.is_mean) {
+        return n > 0 ? mo_accumulator_mean(&total, n, NULL) : (double)NAN;
     }
-    return round_sum(&sum, is_mean, lines * n);
+    mo_accumulator_add(&total, r->outcome.initial);
+    return mo_accumulator_round(&total, NULL);
 }
 
-/* One sum after another, each along memory. */
 static void
-reduce_lines(const mo_view *view, int axis, bool is_mean, double *results)
+reduce_axis(reduction *r, mo_plan *plan, double *results)
 {
-    const int kept = 1 - axis;
-    const Py_ssize_t n = view->shape[axis];
-    for (Py_ssize_t i = 0; i < view->shape[kept]; i++) {
-        const char *line = mo_view_at(view, 0, 0) + i * view->strides[kept];
-        mo_accumulator sum;
-        mo_accumulator_init(&sum);
-        add_line(&sum, view, line, n, view->strides[axis]);
-        results[i] = round_sum(&sum, is_mean, n);
+    if (r->axis == BOTH_AXES) {
+        results[0] = reduce_all(r, plan);
+        return;
     }
+    set_filter(r, r->axis);
+    const mo_lines lines = lines_along(r, r->axis);
+    mo_sum_lines(plan, &lines, &r->outcome, results);
 }
 
-/* Up to TILE sums at once, memory running across them. */
+/* The results, one or a line of them.  Cannot fail. */
 static void
-reduce_tile(const mo_view *view, int axis, bool is_mean, double *results,
-            Py_ssize_t first, Py_ssize_t width, mo_accumulator *sums)
+reduce_to(reduction *r, double *results)
 {
-    const int kept = 1 - axis;
-    const Py_ssize_t n = view->shape[axis], stride = view->strides[kept];
-    for (Py_ssize_t j = 0; j < width; j++) {
-        mo_accumulator_init(&sums[j]);
+    const mo_view *view = &r->view;
+    mo_plan plan = mo_plan_begin(r->state, r->threads);
+    if (mo_view_is_empty(view) ||
+        view->shape[0] < MO_WITHOUT_GIL / view->shape[1]) {
+        reduce_axis(r, &plan, results);
     }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        const char *p =
-            mo_view_at(view, 0, 0) + i * view->strides[axis] + first * stride;
-        for (Py_ssize_t j = 0; j < width; j++, p += stride) {
-            add_line(&sums[j], view, p, 1, 0);
-        }
+    else {
+        mo_storage_pin(view->storage);
+        Py_BEGIN_ALLOW_THREADS
+        reduce_axis(r, &plan, results);
+        Py_END_ALLOW_THREADS
+        mo_storage_unpin(view->storage);
     }
-    for (Py_ssize_t j = 0; j < width; j++) {
-        results[first + j] = round_sum(&sums[j], is_mean, n);
-    }
-}
-
-/* shape[1 - axis] sums along `axis`. */
-static int
-reduce_axis(const mo_view *view, int axis, bool is_mean, double *results)
-{
-    const Py_ssize_t n = view->shape[1 - axis];
-    if (outer_axis(view) != axis || n == 1) {
-        reduce_lines(view, axis, is_mean, results);
-        return 0;
-    }
-    mo_accumulator *sums = PyMem_New(mo_accumulator, Py_MIN(n, TILE));
-    if (sums == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t first = 0; first < n; first += TILE) {
-        reduce_tile(view, axis, is_mean, results, first,
-                    Py_MIN(n - first, TILE), sums);
-    }
-    PyMem_Free(sums);
-    return 0;
+    mo_plan_end(r->state, &plan);
 }
 
 /* The results as a new view: one item for both axes, else a line of them. */
 static int
-reduce(mo_view *result, const reduction *r)
+reduce(mo_view *result, reduction *r)
 {
     const mo_view *view = &r->view;
     Py_ssize_t shape[2] = {view->shape[0], view->shape[1]};
@@ -148,15 +143,7 @@ reduce(mo_view *result, const reduction *r)
                     shape[1], false) < 0) {
         return -1;
     }
-    double *results = (double *)(void *)result->storage->data;
-    if (r->axis == BOTH_AXES) {
-        results[0] = reduce_all(view, r->is_mean);
-        return 0;
-    }
-    if (reduce_axis(view, r->axis, r->is_mean, results) < 0) {
-        Py_DECREF(result->storage);
-        return -1;
-    }
+    reduce_to(r, (double *)(void *)result->storage->data);
     return 0;
 }
 
@@ -209,14 +196,16 @@ copy_to_out(PyObject *out, const mo_view *result)
 /* --- the methods ------------------------------------------------------ */
 
 static PyObject *
-reduce_to_object(const reduction *r)
+reduce_to_object(reduction *r)
 {
     const mo_view *view = &r->view;
     const int dropped = r->axis == BOTH_AXES ? view->ndim : 1;
     const int ndim = r->keepdims ? view->ndim : view->ndim - dropped;
     mo_view result;
     if (ndim == 0 && r->out == NULL) {
-        return PyFloat_FromDouble(reduce_all(view, r->is_mean));
+        double value;
+        reduce_to(r, &value);
+        return PyFloat_FromDouble(value);
     }
     if (reduce(&result, r) < 0) {
         return NULL;
@@ -260,34 +249,63 @@ mean_divides_by_zero(const reduction *r)
     return shape[r->axis] == 0 && shape[1 - r->axis] > 0;
 }
 
-/* A vector has one axis: the sum over it is that over both of its view's. */
+/* What where= and skipna= leave to count. */
+static int
+parse_filter(reduction *r, PyObject *where, int skipna)
+{
+    const bool everything = where == NULL || where == Py_True;
+    if (everything && !skipna) {
+        return 0;
+    }
+    if (mo_mask_from(&r->mask, everything ? Py_True : where, &r->view) < 0) {
+        return -1;
+    }
+    r->filter.mask = r->mask.bytes;
+    r->filter.skip_nan = skipna;
+    return 0;
+}
+
+/* A vector has one axis: the sum over it is that over both of its view's.
+ * The filter comes last, as only it holds something. */
 static int
 parse_arguments(reduction *r, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"axis", "dtype", "out", "keepdims", NULL};
-    PyObject *axis = NULL, *dtype = NULL, *out = NULL;
-    const char *format = r->is_mean ? "|O$OOp:mean" : "|O$OOp:sum";
-    int keepdims = 0, logical;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &axis,
-                                     &dtype, &out, &keepdims) ||
+    static char *names[] = {"axis",     "dtype",   "out",
+                            "keepdims", "where",   "skipna",
+                            "threads",  "initial", NULL};
+    static char *mean_names[] = {"axis",  "dtype",  "out",     "keepdims",
+                                 "where", "skipna", "threads", NULL};
+    const bool is_mean = r->outcome.is_mean;
+    PyObject *axis = NULL, *dtype = NULL, *out = NULL, *where = NULL;
+    PyObject *threads = NULL, *initial = NULL;
+    int keepdims = 0, skipna = 0, logical;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, is_mean ? "|O$OOpOpO:mean" : "|O$OOpOpOO:sum",
+            is_mean ? mean_names : names, &axis, &dtype, &out, &keepdims,
+            &where, &skipna, &threads, &initial) ||
         mo_parse_axis(axis, r->view.ndim, &logical) < 0 ||
-        check_dtype(dtype) < 0) {
+        check_dtype(dtype) < 0 || mo_threads_parse(threads, &r->threads) < 0 ||
+        (initial != NULL &&
+         mo_parse_number(initial, "initial", &r->outcome.initial) < 0)) {
         return -1;
     }
     r->axis = r->view.ndim == 2 ? logical : BOTH_AXES;
     r->keepdims = keepdims;
     r->out = out == Py_None ? NULL : out;
-    return 0;
+    return parse_filter(r, where, skipna);
 }
 
 static PyObject *
 reduce_with_arguments(PyObject *op, PyObject *args, PyObject *kwargs,
                       bool is_mean)
 {
+    PyObject *result = NULL;
     reduction r = {
+        .state = mo_state_of(Py_TYPE(op)),
         .view = View_CAST(op)->view,
         .axis = BOTH_AXES,
-        .is_mean = is_mean,
+        .outcome = {.is_mean = is_mean},
+        .threads = MO_THREADS_AUTO,
     };
     if ((PyTuple_GET_SIZE(args) > 0 || kwargs != NULL) &&
         parse_arguments(&r, args, kwargs) < 0) {
@@ -296,9 +314,12 @@ reduce_with_arguments(PyObject *op, PyObject *args, PyObject *kwargs,
     if (is_mean && mean_divides_by_zero(&r)) {
         PyErr_Format(PyExc_ZeroDivisionError, "mean of an empty %s",
                      mo_view_name(op));
-        return NULL;
     }
-    return reduce_to_object(&r);
+    else {
+        result = reduce_to_object(&r);
+    }
+    mo_mask_release(&r.mask);
+    return result;
 }
 
 PyObject *

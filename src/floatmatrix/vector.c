@@ -17,7 +17,8 @@ PyDoc_STRVAR(vector_doc,
 "(10.0, FloatVector([10.0, 4.0]))");
 
 PyDoc_STRVAR(vector_sum_doc,
-"sum($self, /, axis=None, *, dtype=None, out=None, keepdims=False)\n"
+"sum($self, /, axis=None, *, dtype=None, out=None, keepdims=False,\n"
+"    initial=0.0, where=True, skipna=False, threads=None)\n"
 "--\n"
 "\n"
 "The sum of all items, correctly rounded: see FloatMatrix.sum().\n"
@@ -29,7 +30,8 @@ PyDoc_STRVAR(vector_sum_doc,
 "1.0");
 
 PyDoc_STRVAR(vector_mean_doc,
-"mean($self, /, axis=None, *, dtype=None, out=None, keepdims=False)\n"
+"mean($self, /, axis=None, *, dtype=None, out=None, keepdims=False,\n"
+"     where=True, skipna=False, threads=None)\n"
 "--\n"
 "\n"
 "The exact mean of all items, rounded once: see FloatMatrix.mean().\n"

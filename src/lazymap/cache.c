@@ -406,7 +406,15 @@ cache_new(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+static PyObject *
+cache_sizeof(PyObject *op, PyObject *ignored)
+{
+    size_t size = (size_t)Py_TYPE(op)->tp_basicsize;
+    return PyLong_FromSize_t(size + mo_pages_size(&((mo_cache *)op)->values));
+}
+
 static PyMethodDef cache_methods[] = {
+    {"__sizeof__", cache_sizeof, METH_NOARGS, NULL},
     {"__reduce__", cache_reduce, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

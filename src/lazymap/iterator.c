@@ -147,8 +147,9 @@ pass_over(mo_iterator *self, Py_ssize_t failed)
     PyErr_SetRaisedException(error);
 }
 
-/* Source number `ended` gave no item: at its end, or because it failed. */
-static void
+/* Source number `ended` gave no item: at its end, or because it failed.  Not
+ * inlined, as an item that is there should not pay for it. */
+static MO_NOINLINE void
 iterator_stop(mo_iterator *self, Py_ssize_t ended)
 {
     if (PyErr_Occurred()) {
@@ -249,6 +250,11 @@ mo_iterator_remaining(PyObject *op)
     }
     for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
         Py_ssize_t n = mo_cursor_remaining(self->state, &self->cursor[i]);
+        if (n == -2 && Py_SIZE(op) > 1 &&
+            PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear(); /* range(10**30): another source ends before */
+            n = PY_SSIZE_T_MAX;
+        }
         if (n < 0) {
             return n;
         }

@@ -59,8 +59,9 @@ check_equal_lengths(mo_lazymap *self)
     Py_ssize_t first = -1, least = PY_SSIZE_T_MAX, shortest = 0, longer = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *source = PyTuple_GET_ITEM(self->sources, i);
+        /* What is too long for len(), as range(10**30), is the longest. */
         Py_ssize_t length =
-            mo_source_length(self->state, source, PY_SSIZE_T_MAX);
+            mo_source_length(self->state, source, PY_SSIZE_T_MAX - 1);
         if (length < 0) {
             return -1;
         }
@@ -114,7 +115,7 @@ lazymap_from_sources(mo_lazymap_state *state, PyTypeObject *cls,
     }
     PyObject *op = mo_lazymap_make(state, cls, chain, sources, NULL, strict);
     Py_DECREF(chain);
-    if (op == NULL || !strict) {
+    if (op == NULL || !strict || PyTuple_GET_SIZE(sources) == 1) {
         return op;
     }
     mo_lazymap *self = as_lazymap(op);
@@ -191,7 +192,7 @@ lazymap_bool(PyObject *op)
     if (self->kind > MO_SIZED) {
         return 1; /* as any object without len(): not known to be empty */
     }
-    Py_ssize_t n = mo_lazymap_length(self, 1);
+    Py_ssize_t n = mo_source_length(self->state, op, 1);
     return n < 0 ? -1 : n > 0;
 }
 

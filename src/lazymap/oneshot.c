@@ -77,8 +77,9 @@ iterators_of(PyObject *sources)
     return iterators;
 }
 
-/* Not done at construction: iter() may start work, such as processes. */
-static int
+/* Not done at construction: iter() may start work, such as processes.  Not
+ * inlined, so that oneshot_next saves no registers for it. */
+static MO_NOINLINE int
 start_pass(mo_oneshot *self)
 {
     PyObject *sources = Py_NewRef(self->base.sources);

@@ -41,6 +41,18 @@ mo_pages_slot(mo_pages *pages, Py_ssize_t index)
     return &(*page)[index % MO_PAGE_ITEMS];
 }
 
+size_t
+mo_pages_size(const mo_pages *pages)
+{
+    size_t size = (size_t)pages->n_pages * sizeof *pages->page;
+    for (Py_ssize_t number = 0; number < pages->n_pages; number++) {
+        if (pages->page[number] != NULL) {
+            size += MO_PAGE_ITEMS * sizeof **pages->page;
+        }
+    }
+    return size;
+}
+
 int
 mo_pages_traverse(const mo_pages *pages, visitproc visit, void *arg)
 {

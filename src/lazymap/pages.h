@@ -33,6 +33,10 @@ mo_pages_get(const mo_pages *pages, Py_ssize_t index)
 PyObject **
 mo_pages_slot(mo_pages *pages, Py_ssize_t index);
 
+/* Bytes allocated for the table and its pages. */
+size_t
+mo_pages_size(const mo_pages *pages);
+
 int
 mo_pages_traverse(const mo_pages *pages, visitproc visit, void *arg);
 

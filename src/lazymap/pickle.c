@@ -234,7 +234,7 @@ restore_lazymap_iterator(PyObject *module, PyObject *args)
 
 /* for name, value in attributes.items(): setattr(to, name, value) */
 static int
-set_attributes(PyObject *to, PyObject *attributes)
+set_slots(PyObject *to, PyObject *attributes)
 {
     if (attributes == Py_None) {
         return 0;
@@ -253,22 +253,41 @@ set_attributes(PyObject *to, PyObject *attributes)
     return status;
 }
 
+/* to.__dict__.update(attributes): past a __setattr__ of the subclass. */
+static int
+update_dict(PyObject *to, PyObject *attributes)
+{
+    if (attributes == Py_None) {
+        return 0;
+    }
+    PyObject *dict = PyObject_GenericGetDict(to, NULL);
+    if (dict == NULL) {
+        return -1;
+    }
+    int status = PyDict_Update(dict, attributes);
+    Py_DECREF(dict);
+    return status;
+}
+
 /* What the copy module does with the state that __reduce_ex__ gives. */
 static int
 set_state(PyObject *to, PyObject *state, PyObject *setstate)
 {
+    if (state == Py_None) {
+        return 0;
+    }
     if (PyObject_HasAttr(to, setstate)) {
         PyObject *none = PyObject_CallMethodOneArg(to, setstate, state);
         Py_XDECREF(none);
         return none == NULL ? -1 : 0;
     }
     if (PyTuple_CheckExact(state) && PyTuple_GET_SIZE(state) == 2) {
-        if (set_attributes(to, PyTuple_GET_ITEM(state, 1)) < 0) {
+        if (set_slots(to, PyTuple_GET_ITEM(state, 1)) < 0) {
             return -1;
         }
         state = PyTuple_GET_ITEM(state, 0);
     }
-    return set_attributes(to, state);
+    return update_dict(to, state);
 }
 
 static PyObject *

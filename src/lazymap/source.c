@@ -58,13 +58,13 @@ mo_source_kind(mo_lazymap_state *state, PyObject *source)
     if (PyObject_TypeCheck(source, state->lazymap_type)) {
         return (int)((mo_lazymap *)source)->kind;
     }
-    if (PyIter_Check(source)) {
-        return MO_ONE_SHOT;
-    }
     if (Py_TYPE(source)->tp_iter == NULL && !PySequence_Check(source)) {
         PyErr_Format(PyExc_TypeError, "'%.200s' object is not iterable",
                      Py_TYPE(source)->tp_name);
         return -1;
+    }
+    if (PyIter_Check(source)) {
+        return MO_ONE_SHOT;
     }
     int answer = is_sequence(state, source);
     if (answer != 0) {

@@ -165,6 +165,33 @@ least_length(mo_lazymap *self, bool may_pull, Py_ssize_t least)
     return least;
 }
 
+/* The least length of all sources, or `limit` if that is less. */
+static Py_ssize_t
+length_of_sources(mo_lazymap *self, Py_ssize_t limit)
+{
+    Py_ssize_t least = least_length(self, false, limit);
+    if (self->may_pull && least >= 0) {
+        /* Last, so as to read no further than the others reach. */
+        least = least_length(self, true, least);
+    }
+    return least;
+}
+
+/* The same, after the OverflowError of a source such as range(10**30), which
+ * does not matter if another one is shorter. */
+static Py_ssize_t
+length_beside_overflow(mo_lazymap *self)
+{
+    PyObject *overflow = PyErr_GetRaisedException();
+    Py_ssize_t least = length_of_sources(self, PY_SSIZE_T_MAX - 1);
+    if (least == PY_SSIZE_T_MAX - 1) {
+        PyErr_SetRaisedException(overflow);
+        return -1;
+    }
+    Py_DECREF(overflow);
+    return least;
+}
+
 Py_ssize_t
 mo_lazymap_length(mo_lazymap *self, Py_ssize_t limit)
 {
@@ -178,10 +205,10 @@ mo_lazymap_length(mo_lazymap *self, Py_ssize_t limit)
     if (Py_EnterRecursiveCall(" in the len() of a LazyMap")) {
         return -1;
     }
-    Py_ssize_t least = least_length(self, false, limit);
-    if (self->may_pull && least >= 0) {
-        /* Last, so as to read no further than the others reach. */
-        least = least_length(self, true, least);
+    Py_ssize_t least = length_of_sources(self, limit);
+    if (least < 0 && PyTuple_GET_SIZE(self->sources) > 1 &&
+        PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        least = length_beside_overflow(self);
     }
     Py_LeaveRecursiveCall();
     return least;

@@ -4,15 +4,15 @@
 bool
 mo_window_is_valid(const mo_window *w)
 {
-    if (w->length < 0 || w->start < 0 || w->step == 0) {
+    if (w->length < 0 || w->start < 0 || w->start == PY_SSIZE_T_MAX ||
+        w->step == 0) {
         return false;
     }
     if (w->length <= 1) {
-        return w->start < PY_SSIZE_T_MAX;
+        return true;
     }
     if (w->step > 0) {
-        return w->start < PY_SSIZE_T_MAX &&
-               w->length - 1 <= (PY_SSIZE_T_MAX - 1 - w->start) / w->step;
+        return w->length - 1 <= (PY_SSIZE_T_MAX - 1 - w->start) / w->step;
     }
     return w->step >= -PY_SSIZE_T_MAX && w->length - 1 <= w->start / -w->step;
 }
@@ -39,6 +39,8 @@ PyObject *
 mo_window_as_slice(const mo_window *w)
 {
     assert(mo_window_is_valid(w));
+    static const mo_window empty = {0, 1, 0};
+    w = w->length > 0 ? w : &empty; /* whatever its step */
     Py_ssize_t last = w->length ? mo_window_index(w, w->length - 1) : -1;
     Py_ssize_t stop = w->step > 0 ? last + 1 : last - 1;
     PyObject *slice = NULL;

@@ -9,9 +9,9 @@
 #include "compat.h"
 
 typedef struct {
-    Py_ssize_t start;  /* index of item 0, >= 0 */
+    Py_ssize_t start;  /* index of item 0, in 0..PY_SSIZE_T_MAX-1 */
     Py_ssize_t step;   /* indices from one item to the next, not 0 */
-    Py_ssize_t length; /* items; the last is in 0..PY_SSIZE_T_MAX-1 too */
+    Py_ssize_t length; /* items; the index of the last is in there too */
 } mo_window;
 
 /* The source index of item i, 0 <= i < length. */
