@@ -199,6 +199,8 @@ class TestInternUtf8:
                 call()
         with pytest.raises(LookupError, match="unknown error handler"):
             pool.intern_utf8(b"\xff", errors="no such")
+        with pytest.raises(ValueError, match="embedded null character"):
+            pool.intern_utf8(b"\xff", errors="ignore\0")
         assert pool.intern_utf8(b"abc", None, None) == "abc"
         assert pool.intern_utf8(b"abc", -(2**100), 2**100) == "abc"
 

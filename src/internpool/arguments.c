@@ -99,7 +99,12 @@ mo_convert_errors(const char *function, PyObject *value, const char **errors)
                      function, Py_TYPE(value)->tp_name);
         return -1;
     }
-    *errors = PyUnicode_AsUTF8(value);
+    Py_ssize_t n;
+    *errors = PyUnicode_AsUTF8AndSize(value, &n);
+    if (*errors != NULL && strlen(*errors) != (size_t)n) {
+        PyErr_SetString(PyExc_ValueError, "embedded null character");
+        *errors = NULL;
+    }
     return *errors == NULL ? -1 : 0;
 }
 

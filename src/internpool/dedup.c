@@ -62,12 +62,12 @@ typedef struct {
 
 /* --- what to walk ------------------------------------------------------- */
 
+/* By name, so that the module that has it need not be there. */
 static bool
-is_numpy_array(PyTypeObject *type)
+derives_from(PyTypeObject *type, const char *name)
 {
-    /* By name, so that NumPy need not be there. */
     for (; type != NULL; type = type->tp_base) {
-        if (strcmp(type->tp_name, "numpy.ndarray") == 0) {
+        if (strcmp(type->tp_name, name) == 0) {
             return true;
         }
     }
@@ -81,7 +81,7 @@ kind_of(const walker *w, PyObject *object)
     if (!PyType_IS_GC(type)) {
         /* Arrays are the one container that the collector does not know. */
         return type->tp_as_buffer != NULL && !PyBytes_CheckExact(object) &&
-                       is_numpy_array(type)
+                       derives_from(type, "numpy.ndarray")
                    ? ARRAY
                    : NOTHING;
     }
@@ -100,22 +100,36 @@ kind_of(const walker *w, PyObject *object)
     if ((PyObject *)type == w->deque) {
         return DEQUE;
     }
-    if (is_numpy_array(type)) {
+    if (derives_from(type, "numpy.ndarray")) {
         return ARRAY;
     }
     if (strcmp(type->tp_name, "types.SimpleNamespace") == 0) {
         return INSTANCE;
     }
+    /* The memory of ctypes has addresses of what its dicts keep alive. */
     return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
-                   !PyType_Check(object)
+                   !PyType_Check(object) &&
+                   !derives_from(type, "_ctypes._CData")
                ? INSTANCE
                : NOTHING;
+}
+
+/* Whether the walk has made `a` of `b`, a tuple that it may reach again. */
+static bool
+was_made_of(const walker *w, PyObject *a, PyObject *b)
+{
+    PyObject *address = PyLong_FromVoidPtr(b);
+    PyObject *instead =
+        address ? PyDict_GetItemWithError(w->seen, address) : NULL;
+    Py_XDECREF(address);
+    PyErr_Clear(); /* without memory it is compared */
+    return instead == a;
 }
 
 /* Whether two objects are the same but for the identity of strings in them,
  * so that one may take the place of the other. */
 static bool
-are_twins(PyObject *a, PyObject *b, int depth)
+are_twins(const walker *w, PyObject *a, PyObject *b, int depth)
 {
     if (a == b) {
         return true;
@@ -127,8 +141,12 @@ are_twins(PyObject *a, PyObject *b, int depth)
         PyTuple_GET_SIZE(a) != PyTuple_GET_SIZE(b) || depth == 100) {
         return false;
     }
+    /* Tuples that share others have up to 2**depth paths: do not walk them. */
+    if (Py_REFCNT(b) > 1 && was_made_of(w, a, b)) {
+        return true;
+    }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(a); i++) {
-        if (!are_twins(PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i),
+        if (!are_twins(w, PyTuple_GET_ITEM(a, i), PyTuple_GET_ITEM(b, i),
                        depth + 1)) {
             return false;
         }
@@ -138,9 +156,9 @@ are_twins(PyObject *a, PyObject *b, int depth)
 
 /* Whether to write `new` where `old` is. */
 static bool
-replaces(PyObject *new, PyObject *old)
+replaces(const walker *w, PyObject *new, PyObject *old)
 {
-    return new != old &&are_twins(new, old, 0);
+    return new != old &&are_twins(w, new, old, 0);
 }
 
 /* Releases a reference to what was replaced, and counts strings that go. */
@@ -218,6 +236,19 @@ list_dict(walker *w, PyObject *dict)
     return items;
 }
 
+/* Whether a key of a dict is found: 1 or 0, or -1 with an exception set.  One
+ * of a class with a __hash__ may have another hash than when it was stored;
+ * to write its value then would add the key once more. */
+static int
+is_found(PyObject *dict, PyObject *key, PyObject *value)
+{
+    if (PyUnicode_CheckExact(key)) {
+        return 1;
+    }
+    PyObject *found = PyDict_GetItemWithError(dict, key);
+    return found ? found == value : -(PyErr_Occurred() != NULL);
+}
+
 static int
 write_values(walker *w, PyObject *dict, PyObject *items)
 {
@@ -226,13 +257,16 @@ write_values(walker *w, PyObject *dict, PyObject *items)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items) &&
                            PyDict_Next(dict, &position, &key, &old);
          i++) {
-        if (!replaces(PyList_GET_ITEM(items, i), old)) {
+        if (!replaces(w, PyList_GET_ITEM(items, i), old)) {
             continue;
         }
         PyObject *new = Py_NewRef(PyList_GET_ITEM(items, i));
         Py_INCREF(key);
         Py_INCREF(old);
-        int status = PyDict_SetItem(dict, key, new);
+        int status = is_found(dict, key, old);
+        if (status > 0) {
+            status = PyDict_SetItem(dict, key, new);
+        }
         Py_DECREF(key);
         Py_DECREF(new);
         drop_old(w, old);
@@ -243,9 +277,10 @@ write_values(walker *w, PyObject *dict, PyObject *items)
     return 0;
 }
 
-/* A new dict of the same values under the new keys. */
+/* A new dict of the same values under the new keys; with fewer of them if one
+ * of the old keys cannot be found, so that their hashes stay as they are. */
 static PyObject *
-with_keys(PyObject *dict, PyObject *items, Py_ssize_t n)
+with_keys(const walker *w, PyObject *dict, PyObject *items, Py_ssize_t n)
 {
     PyObject *made = PyDict_New();
     PyObject *key, *value;
@@ -254,20 +289,27 @@ with_keys(PyObject *dict, PyObject *items, Py_ssize_t n)
                            PyDict_Next(dict, &position, &key, &value);
          i++) {
         PyObject *wanted = PyList_GET_ITEM(items, n + i);
-        key = Py_NewRef(replaces(wanted, key) ? wanted : key);
+        wanted = Py_NewRef(replaces(w, wanted, key) ? wanted : key);
+        Py_INCREF(key);
         Py_INCREF(value);
-        if (PyDict_SetItem(made, key, value) < 0) {
-            Py_CLEAR(made);
-        }
+        int found = is_found(dict, key, value);
+        int status = found > 0 ? PyDict_SetItem(made, wanted, value) : found;
+        Py_DECREF(wanted);
         Py_DECREF(key);
         Py_DECREF(value);
+        if (status < 0) {
+            Py_CLEAR(made);
+        }
+        if (found <= 0) {
+            break;
+        }
     }
     return made;
 }
 
 /* Whether two dicts hold the same values in the same order, under equal keys. */
 static bool
-are_alike(PyObject *a, PyObject *b)
+are_alike(const walker *w, PyObject *a, PyObject *b)
 {
     PyObject *a_key, *a_value, *b_key, *b_value;
     Py_ssize_t at_a = 0, at_b = 0;
@@ -276,7 +318,7 @@ are_alike(PyObject *a, PyObject *b)
     }
     while (PyDict_Next(a, &at_a, &a_key, &a_value)) {
         if (!PyDict_Next(b, &at_b, &b_key, &b_value) || a_value != b_value ||
-            !are_twins(a_key, b_key, 0)) {
+            !are_twins(w, a_key, b_key, 0)) {
             return false;
         }
     }
@@ -307,14 +349,14 @@ remember_keys(walker *w, PyObject *items, Py_ssize_t n)
 }
 
 static bool
-keys_changed(PyObject *dict, PyObject *items, Py_ssize_t n)
+keys_changed(const walker *w, PyObject *dict, PyObject *items, Py_ssize_t n)
 {
     PyObject *key;
     Py_ssize_t position = 0;
     for (Py_ssize_t i = n; i < PyList_GET_SIZE(items) &&
                            PyDict_Next(dict, &position, &key, NULL);
          i++) {
-        if (replaces(PyList_GET_ITEM(items, i), key)) {
+        if (replaces(w, PyList_GET_ITEM(items, i), key)) {
             return true;
         }
     }
@@ -325,14 +367,14 @@ static int
 write_keys(walker *w, PyObject *dict, PyObject *items, Py_ssize_t n)
 {
     remember_keys(w, items, n);
-    if (!keys_changed(dict, items, n)) {
+    if (!keys_changed(w, dict, items, n)) {
         return 0;
     }
-    PyObject *made = with_keys(dict, items, n);
+    PyObject *made = with_keys(w, dict, items, n);
     if (made == NULL) {
         return -1;
     }
-    if (are_alike(dict, made)) {
+    if (are_alike(w, dict, made)) {
         exchange_tables((PyDictObject *)dict, (PyDictObject *)made);
         PyObject *key, *now;
         Py_ssize_t position = 0, at_now = 0;
@@ -374,6 +416,11 @@ can_be_remade(PyTypeObject *type)
         type->tp_dictoffset != 0 ||
         !PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
         return 0;
+    }
+    if (type->tp_richcompare != PyTuple_Type.tp_richcompare ||
+        type->tp_hash != PyTuple_Type.tp_hash || type->tp_finalize != NULL ||
+        type->tp_del != NULL) {
+        return 0; /* might compare by identity, or notice its own end */
     }
     PyObject *fields;
     int is_named =
@@ -472,7 +519,7 @@ write_set(walker *w, PyObject *set, PyObject *items)
                            (entry = next_entry(set, &place)) != NULL;
          i++) {
         PyObject *new = PyList_GET_ITEM(items, i), *old = entry->key;
-        if (replaces(new, old)) {
+        if (replaces(w, new, old)) {
             entry->key = Py_NewRef(new);
             drop_old(w, old);
         }
@@ -500,7 +547,7 @@ write_rotating(walker *w, PyObject *deque, PyObject *items)
         }
         PyObject *new = PyList_GET_ITEM(items, i);
         int status =
-            replaces(new, old) ? PySequence_SetItem(deque, 0, new) : 0;
+            replaces(w, new, old) ? PySequence_SetItem(deque, 0, new) : 0;
         drop_old(w, old);
         if (status < 0 || rotate(deque, -1) < 0) {
             /* Back, by the blocks that going forth has left free. */
@@ -596,7 +643,7 @@ write_array(walker *w, PyObject *array, PyObject *items)
     for (Py_ssize_t i = 0; i < n && i < PyList_GET_SIZE(items); i++) {
         PyObject **place = object_at(&buffer, i), *old = *place;
         PyObject *new = PyList_GET_ITEM(items, i);
-        if (old != NULL && replaces(new, old)) {
+        if (old != NULL && replaces(w, new, old)) {
             *place = Py_NewRef(new);
             drop_old(w, old);
         }
@@ -762,7 +809,7 @@ write_instance(walker *w, PyObject *instance, PyObject *items,
          i < PyList_GET_SIZE(items) && i < PyList_GET_SIZE(before); i++) {
         PyObject *new = PyList_GET_ITEM(items, i);
         PyObject *old = PyList_GET_ITEM(before, i);
-        if (!replaces(new, old)) {
+        if (!replaces(w, new, old)) {
             continue;
         }
         PyObject *names = names_of(w, Py_TYPE(instance));
@@ -1139,8 +1186,9 @@ const char mo_internpool_dedup_doc[] = PyDoc_STR(
     "Order, types, equality and hashes stay as they are.  Tuples, and named\n"
     "tuples, with a string to be replaced are replaced by new ones wherever the\n"
     "walk comes by, but for `obj` itself: pass [obj] to have one too.  Left\n"
-    "alone are subclasses of str, keys of OrderedDict, modules, classes,\n"
-    "functions, and what C types keep to themselves.\n\n"
+    "alone are subclasses of str, keys of OrderedDict, named tuples with an\n"
+    "__eq__, __hash__ or __del__ of their own, modules, classes, functions,\n"
+    "ctypes objects, and what C types keep to themselves.\n\n"
     "Returns a DedupReport, a named tuple: containers walked, strings seen,\n"
     "replaced, and bytes_freed, the sizes of the strings that are gone.\n\n"
     "MemoryError, or what a signal handler or a key's __hash__ raises, ends the\n"

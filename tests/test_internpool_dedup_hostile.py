@@ -1,0 +1,136 @@
+"""InternPool.dedup of objects that are not what they seem."""
+
+import ctypes
+from collections import namedtuple
+from typing import Any, NamedTuple
+
+from memopt import InternPool
+
+
+def fresh(string: str) -> str:
+    return (string + "\U0001f600")[:-1]
+
+
+def pool_with(*strings: str) -> InternPool:
+    pool = InternPool()
+    for string in strings:
+        pool.pin(string)
+    return pool
+
+
+class Rehashed:
+    """A key that can no longer be found under its hash."""
+
+    def __init__(self) -> None:
+        self.hash = 1
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class TestKeysWhoseHashHasChanged:
+    def test_their_values_stay(self) -> None:
+        key, value = Rehashed(), fresh("value")
+        of_dict = {key: value, "other": fresh("value")}
+        key.hash = 2
+        pool_with("value").dedup(of_dict)
+        assert list(of_dict) == [key, "other"]
+        assert list(of_dict.values()) == ["value", "value"]
+        assert key not in of_dict
+
+    def test_other_keys_beside_them_stay(self) -> None:
+        key, name = Rehashed(), fresh("name")
+        of_dict = {key: 1, name: 2}
+        key.hash = 2
+        pool_with("name").dedup(of_dict)
+        assert list(of_dict.items()) == [(key, 1), ("name", 2)]
+        assert key not in of_dict
+        key.hash = 1
+        assert of_dict[key] == 1
+
+    def test_without_a_change_they_are_walked(self) -> None:
+        pool = pool_with("name", "value")
+        of_dict = {Rehashed(): fresh("value"), fresh("name"): 2}
+        pool.dedup(of_dict)
+        assert pool.get("value") is next(iter(of_dict.values()))
+        assert pool.get("name") is list(of_dict)[1]
+
+
+class ById(namedtuple("ById", "name")):
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class HashedOtherwise(namedtuple("HashedOtherwise", "name")):
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+finalized: list[int] = []
+
+
+class Finalized(namedtuple("Finalized", "name")):
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        finalized.append(id(self))
+
+
+class Ordinary(NamedTuple):
+    name: str
+
+
+class TestNamedTuples:
+    def test_that_compare_in_their_own_way_stay(self) -> None:
+        for kind in (ById, HashedOtherwise):
+            record = kind(fresh("name"))
+            rows: list[Any] = [record]
+            pool_with("name").dedup(rows)
+            assert rows[0] is record, kind
+
+    def test_with_a_finalizer_stay(self) -> None:
+        finalized.clear()
+        rows = [Finalized(fresh("name"))]
+        pool_with("name").dedup(rows)
+        assert finalized == []
+
+    def test_others_are_made_anew(self) -> None:
+        pool = pool_with("name")
+        rows = [Ordinary(fresh("name"))]
+        pool.dedup(rows)
+        assert rows[0].name is pool.get("name")
+
+
+class TestForeignMemory:
+    def test_what_ctypes_objects_hold_stays(self) -> None:
+        values: list[Any] = [fresh("value"), [fresh("value")]]
+        array = (ctypes.py_object * 2)(*values)
+        del values
+        kept = array._objects
+        assert kept is not None
+        before = {id(item) for item in kept.values()}
+        pool_with("value").dedup([array])
+        assert {id(item) for item in kept.values()} == before
+        assert list(array) == ["value", ["value"]]
+
+
+class TestSharedTuples:
+    def test_time_is_not_exponential_in_the_nesting(self) -> None:
+        pool = pool_with("value")
+        nested: tuple[Any, ...] = (fresh("value"),)
+        for _ in range(90):  # 2**90 paths lead to the string
+            nested = (nested, nested)
+        holder = {"key": nested}
+        report = pool.dedup(holder)
+        assert report.containers == 92
+        found: Any = holder["key"]
+        while isinstance(found, tuple):
+            assert all(item is found[0] for item in found)
+            found = found[0]
+        assert found is pool.get("value")
