@@ -4,14 +4,84 @@
  * the functions may make the sources longer or shorter meanwhile.  It is the
  * caller's only when complete. */
 #include "lazymap/internal.h"
+#include "lazymap/native.h"
+
+/* --- to_list ---------------------------------------------------------------- */
+
+typedef struct {
+    mo_consumer consumer;
+    PyObject *list;  /* owned; untracked, as it has empty places */
+    Py_ssize_t used; /* places filled */
+} mo_lister;
+
+static bool
+list_take(mo_consumer *consumer, mo_type type, const mo_value *results,
+          size_t n)
+{
+    mo_lister *self = (mo_lister *)consumer;
+    if ((size_t)(PyList_GET_SIZE(self->list) - self->used) < n) {
+        return false;
+    }
+    PyObject **place = &PyList_GET_ITEM(self->list, self->used);
+    for (size_t i = 0; i < n; i++) {
+        place[i] = mo_native_box(type, results[i]);
+        if (place[i] == NULL) {
+            return false; /* with MemoryError set */
+        }
+    }
+    self->used += (Py_ssize_t)n;
+    return true;
+}
+
+static int
+list_each(mo_consumer *consumer, PyObject *value)
+{
+    mo_lister *self = (mo_lister *)consumer;
+    if (self->used < PyList_GET_SIZE(self->list)) {
+        PyList_SET_ITEM(self->list, self->used, Py_NewRef(value));
+    }
+    else if (PyList_Append(self->list, value) < 0) {
+        return -1;
+    }
+    self->used++;
+    return 0;
+}
+
+/* By blocks, for the sources that can be read so. */
+static PyObject *
+list_by_blocks(PyObject *op)
+{
+    Py_ssize_t n = mo_lazymap_length((mo_lazymap *)op, PY_SSIZE_T_MAX);
+    mo_lister lister = {{list_take, list_each, true, true, false}, NULL, 0};
+    if (n < 0 || (lister.list = PyList_New(n)) == NULL) {
+        return NULL;
+    }
+    PyObject_GC_UnTrack(lister.list);
+    if (mo_lazymap_consume(op, &lister.consumer) < 0) {
+        Py_DECREF(lister.list);
+        return NULL;
+    }
+    if (lister.used < n) { /* a function has made a source shorter */
+        Py_SET_SIZE(lister.list, lister.used);
+    }
+    PyObject_GC_Track(lister.list);
+    return lister.list;
+}
 
 /* list() asks for the length first, allocates that much, and keeps to what
  * the iteration gives. */
 PyObject *
 mo_lazymap_to_list(PyObject *op, PyObject *ignored)
 {
+    mo_lazymap *self = (mo_lazymap *)op;
+    if (Py_IS_TYPE(op, self->state->lazymap_type) &&
+        !self->chain->filters && mo_lazymap_feeds(self)) {
+        return list_by_blocks(op);
+    }
     return PyObject_CallOneArg((PyObject *)&PyList_Type, op);
 }
+
+/* --- to_array ---------------------------------------------------------------- */
 
 /* array.array, borrowed, or NULL with an exception. */
 static PyObject *

@@ -17,6 +17,8 @@ typedef struct mo_state mo_state;
  * CPython's attribute cache keeps each new string that it is asked for. */
 typedef enum {
     MO_NAME_APPEND,
+    MO_NAME_ARGS,
+    MO_NAME_FUNC,
     MO_NAME_GETSTATE,
     MO_NAME_REDUCE_EX,
     MO_NAME_SETSTATE,
@@ -32,6 +34,7 @@ typedef struct {
     PyTypeObject *oneshot_type;        /* LazyMapIterator, its subtype */
     PyTypeObject *iterator_type;       /* what iter() of a LazyMap returns */
     PyTypeObject *chain_type;          /* mo_chain, never seen by callers */
+    PyTypeObject *program_type;        /* mo_program, neither */
     PyTypeObject *cache_type;          /* the source that .cached() makes */
     PyTypeObject *slices_type;         /* .batched() over Sequences */
     PyTypeObject *tuples_type;         /* .batched() over the rest */
@@ -41,6 +44,10 @@ typedef struct {
     PyObject *restore;                 /* _restore_lazymap, for pickles */
     PyObject *restore_iterator;        /* _restore_lazymap_iterator */
     PyObject *array_type;              /* array.array; NULL before its use */
+    PyObject *recogniser;              /* memopt.recognition.recognise; NULL
+                                          before its use */
+    PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
+    Py_ssize_t short_pass;             /* items; shorter ones are called */
     PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
