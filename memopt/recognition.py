@@ -25,7 +25,7 @@ Answer = tuple[Any, Any] | str
 """(program, guard), or the reason why there is none."""
 
 # Instructions that do nothing that a value depends on.
-_IGNORED = {"RESUME", "NOP", "TO_BOOL"}
+_IGNORED = {"RESUME", "NOP"}
 _LOADS = {"LOAD_FAST", "LOAD_FAST_LOAD_FAST"}
 _CONSTANTS = {"LOAD_CONST"}
 _UNARY = {
@@ -33,6 +33,7 @@ _UNARY = {
     "UNARY_POSITIVE": "pos",
     "UNARY_INVERT": "invert",
     "UNARY_NOT": "not",
+    "TO_BOOL": "bool",  # of `not x`, and all that 3.13 leaves of `not not x`
 }
 _INTRINSICS = {"INTRINSIC_UNARY_POSITIVE": "pos"}
 _BINARY = {"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^"}
