@@ -52,6 +52,7 @@ SOURCES = [
     "src/lazymap/blocks.c",
     "src/lazymap/cache.c",
     "src/lazymap/chain.c",
+    "src/lazymap/closed.c",
     "src/lazymap/collect.c",
     "src/lazymap/cursor.c",
     "src/lazymap/feed.c",

@@ -9,15 +9,23 @@ from memopt._memopt import (
     LazyMapIterator,
     fsum,
 )
+from memopt.expressions import Expression, X, Y, Z, where
+from memopt.sums import sum
 
 __all__ = [
     "ExactSum",
+    "Expression",
     "FloatMatrix",
     "FloatVector",
     "InternPool",
     "LazyMap",
     "LazyMapIterator",
+    "X",
+    "Y",
+    "Z",
     "fsum",
+    "sum",
+    "where",
 ]
 
 __version__ = "0.1.0"

@@ -93,9 +93,7 @@ def _text(tape: Tape, constant: Callable[[int | float], str], source: bool) -> s
                 stack.append((_where(condition, f"({a})", f"({b})"), _ATOM))
             else:
                 stack.append((f"where({condition}, {a}, {b})", _ATOM))
-        elif source:
-            stack.append((f"{item}({operand(0)})", _ATOM))
-        elif item in ("abs", "round"):
+        elif source or item in ("abs", "round"):
             stack.append((f"{item}({operand(0)})", _ATOM))
         else:
             stack.append((f"{operand(_ATOM)}.{item}()", _ATOM))
@@ -145,6 +143,7 @@ def _unary(name: str) -> Callable[["Expression"], "Expression"]:
     def method(self: "Expression") -> "Expression":
         return _make(*self._tape, name)
 
+    method.__doc__ = f"The expression {name}(value)."
     return method
 
 
@@ -164,6 +163,7 @@ class Expression:
     one more; they are hashed by identity and pickle.
     """
 
+    __module__ = "memopt"
     __slots__ = ("__weakref__", "_function", "_inputs", "_tape")
     __array_ufunc__ = None  # NumPy's scalars leave the operators to this class
 
@@ -173,6 +173,10 @@ class Expression:
 
     def __init__(self) -> None:
         raise TypeError("expressions are made of memopt.X, as in X * 2 + 1")
+
+    @property
+    def __name__(self) -> str:
+        return repr(self)
 
     def __call__(self, *arguments: Any) -> Any:
         if self._function is None:
@@ -288,6 +292,8 @@ def where(condition: Any, a: Any, b: Any) -> Expression:
         raise TypeError("where() takes expressions, ints and floats")
     return _make(*(item for tape in tapes for item in tape or ()), "where")
 
+
+where.__module__ = "memopt"
 
 X: Expression = _make("x0")
 Y: Expression = _make("x1")

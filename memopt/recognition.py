@@ -107,20 +107,28 @@ _METHODS: dict[str, tuple[str, bool]] = {
     }.items()
     for prefix in ("", "r")
 }
-_METHODS |= {f"__{name}__": (symbol, False) for name, symbol in (
-    ("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")
-)}
+_METHODS |= {
+    f"__{name}__": (symbol, False)
+    for name, symbol in (
+        ("eq", "=="),
+        ("ne", "!="),
+        ("lt", "<"),
+        ("le", "<="),
+        ("gt", ">"),
+        ("ge", ">="),
+    )
+}
 _METHOD_WRAPPER = type((2).__mul__)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Says why a callable is none of ours."""
 
 
 def _number(value: object) -> int | float:
     if type(value) is int or type(value) is float:
         return value
-    raise _Refused(f"{value!r:.50} is no int or float")
+    raise _RefusedError(f"{value!r:.50} is no int or float")
 
 
 # Functions
@@ -145,22 +153,22 @@ def _instruction(instruction: dis.Instruction, position: dict[str, int]) -> Tape
     if name == "COMPARE_OP" and value in _COMPARISONS:
         # One that is also made a bool has that in its argrepr, from 3.13 on.
         return (value,)
-    raise _Refused(f"{name} {instruction.argrepr}".strip() + " is not arithmetic")
+    raise _RefusedError(f"{name} {instruction.argrepr}".strip() + " is not arithmetic")
 
 
 def _tape_of_code(code: CodeType) -> Tape:
     for flag, reason in _UNWANTED_FLAGS.items():
         if code.co_flags & flag:
-            raise _Refused(reason)
+            raise _RefusedError(reason)
     if code.co_kwonlyargcount:
-        raise _Refused("it takes keyword-only arguments")
+        raise _RefusedError("it takes keyword-only arguments")
     if code.co_freevars or code.co_cellvars:
-        raise _Refused("it uses variables of an enclosing function")
+        raise _RefusedError("it uses variables of an enclosing function")
     if code.co_exceptiontable:
-        raise _Refused("it handles exceptions")
+        raise _RefusedError("it handles exceptions")
     position = {name: i for i, name in enumerate(code.co_varnames)}
     if len(position) > code.co_argcount:
-        raise _Refused("it has local variables")
+        raise _RefusedError("it has local variables")
     tape: Tape = ()
     instructions = dis.get_instructions(code)
     for instruction in instructions:
@@ -171,17 +179,17 @@ def _tape_of_code(code: CodeType) -> Tape:
             break
         tape += _instruction(instruction, position)
     if next(instructions, None) is not None:
-        raise _Refused("it has more than one way through")
+        raise _RefusedError("it has more than one way through")
     return tape
 
 
 def _program(tape: Tape, arguments: int) -> Any:
     if len(tape) == 1:
-        raise _Refused("it computes nothing")
+        raise _RefusedError("it computes nothing")
     try:
         return _memopt._compile(tape, arguments)
     except OverflowError as error:
-        raise _Refused(str(error)) from None
+        raise _RefusedError(str(error)) from None
 
 
 _codes: weakref.WeakKeyDictionary[CodeType, Any] = weakref.WeakKeyDictionary()
@@ -191,16 +199,16 @@ _codes: weakref.WeakKeyDictionary[CodeType, Any] = weakref.WeakKeyDictionary()
 def _program_of_code(code: CodeType) -> Any:
     try:
         return _program(_tape_of_code(code), code.co_argcount)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return str(refused)
 
 
 def _function(function: FunctionType, arguments: int) -> Answer:
     code = function.__code__
     if function.__defaults__ or function.__kwdefaults__:
-        raise _Refused("it has default values")
+        raise _RefusedError("it has default values")
     if code.co_argcount != arguments:
-        raise _Refused(f"it does not take {arguments} arguments")
+        raise _RefusedError(f"it does not take {arguments} arguments")
     found = _codes.get(code)
     if found is None:
         found = _codes[code] = _program_of_code(code)
@@ -215,7 +223,7 @@ def _partial(function: Any, arguments: int) -> Answer:
     func, args = function.func, function.args
     symbol = _BINARY_BUILTINS.get(func) if _is_hashable(func) else None
     if symbol is None or len(args) != 1 or function.keywords or arguments != 1:
-        raise _Refused("only operator's functions with one number are partials")
+        raise _RefusedError("only operator's functions with one number are partials")
     return _program((_number(args[0]), "x0", symbol), 1), (func, args)
 
 
@@ -223,7 +231,7 @@ def _method(method: Any, arguments: int) -> Answer:
     number = _number(method.__self__)
     symbol, reflected = _METHODS.get(method.__name__, ("", False))
     if not symbol or arguments != 1:
-        raise _Refused(f"{method.__name__} is not arithmetic")
+        raise _RefusedError(f"{method.__name__} is not arithmetic")
     # int's methods do not take floats: they return NotImplemented.
     argument = "i0" if type(number) is int else "x0"
     tape = (argument, number) if reflected else (number, argument)
@@ -240,7 +248,7 @@ def _recognised(function: Callable[..., Any], arguments: int) -> Answer:
         return _function(function, arguments)
     if kind is Expression:
         if function._inputs != arguments:
-            raise _Refused(f"it does not take {arguments} arguments")
+            raise _RefusedError(f"it does not take {arguments} arguments")
         return _program(function._tape, arguments), None
     if kind is functools.partial:
         return _partial(function, arguments)
@@ -250,7 +258,7 @@ def _recognised(function: Callable[..., Any], arguments: int) -> Answer:
     if _is_hashable(function) and function in table:
         names = tuple(f"x{i}" for i in range(arguments))
         return _program((*names, table[function]), arguments), None
-    raise _Refused("it is not a Python function, nor a builtin that computes")
+    raise _RefusedError("it is not a Python function, nor a builtin that computes")
 
 
 def recognise(function: Callable[..., Any], arguments: int) -> Answer:
@@ -262,5 +270,5 @@ def recognise(function: Callable[..., Any], arguments: int) -> Answer:
     """
     try:
         return _recognised(function, arguments)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return str(refused)

@@ -40,7 +40,7 @@ def read(values: Iterable[Any]) -> Any:
     seen = []
     try:
         for value in values:
-            seen.append(exactly(value))  # noqa: PERF401: what came before counts
+            seen.append(exactly(value))  # noqa: PERF401 - what came before counts
     except Exception as error:
         return seen, type(error), str(error)
     return seen

@@ -76,7 +76,7 @@ def test_memory_does_not_depend_on_the_length(work: Callable[[], Any]) -> None:
 
 
 def test_several_sources_and_batches_take_little_more() -> None:
-    assert peak_of(lambda: consume(LazyMap(add, MANY, AS_LIST))) < 1500
+    assert peak_of(lambda: consume(LazyMap(add, MANY, AS_LIST))) < 1700
     batched = LazyMap(abs, MANY).batched(100)
     assert peak_of(lambda: consume(batched.map(sum))) < 2500 + NATIVE
     filtered = LazyMap(abs, MANY).filter(None)

@@ -16,8 +16,8 @@ mo_blocks_open(mo_blocks *blocks, int arguments, size_t room)
     blocks->arguments = (uint8_t)arguments;
     blocks->room = room;
     blocks->lanes = arguments > FEW_LANES ? arguments : FEW_LANES;
-    blocks->memory = PyMem_RawMalloc((size_t)blocks->lanes * room *
-                                     sizeof *blocks->memory);
+    blocks->memory =
+        PyMem_RawMalloc((size_t)blocks->lanes * room * sizeof *blocks->memory);
     return blocks->memory != NULL;
 }
 
@@ -34,9 +34,9 @@ make_room(mo_blocks *blocks)
     if (blocks->plan.lanes <= blocks->lanes) {
         return true;
     }
-    mo_value *memory = PyMem_RawRealloc(
-        blocks->memory,
-        (size_t)blocks->plan.lanes * blocks->room * sizeof *memory);
+    mo_value *memory =
+        PyMem_RawRealloc(blocks->memory, (size_t)blocks->plan.lanes *
+                                             blocks->room * sizeof *memory);
     if (memory == NULL) {
         return false;
     }
@@ -71,7 +71,8 @@ make_plan(mo_blocks *blocks, mo_program *const *programs)
             return false;
         }
     }
-    return true;
+    /* NumPy's bools are not Python's, nor ints. */
+    return !blocks->numpy || blocks->plan.result_type != MO_BOOL;
 }
 
 bool
@@ -127,7 +128,7 @@ const void *
 mo_blocks_run(mo_blocks *blocks, size_t n)
 {
     assert(blocks->has_plan && n <= blocks->room);
-    bool exact = blocks->numpy ? run_like_numpy(blocks, n)
-                               : run_steps(blocks, n);
+    bool exact =
+        blocks->numpy ? run_like_numpy(blocks, n) : run_steps(blocks, n);
     return exact ? blocks->lane[blocks->plan.result] : NULL;
 }

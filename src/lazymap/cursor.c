@@ -208,10 +208,9 @@ mo_cursor_restore(mo_lazymap_state *state, mo_cursor *cursor, PyObject *saved)
     if (mo_cursor_open(state, cursor, source, NULL) < 0) {
         return -1;
     }
-    bool indexed = cursor->kind == MO_CURSOR_LIST ||
-                   cursor->kind == MO_CURSOR_TUPLE ||
-                   cursor->kind == MO_CURSOR_BUFFER ||
-                   cursor->kind == MO_CURSOR_GETTER;
+    bool indexed =
+        cursor->kind == MO_CURSOR_LIST || cursor->kind == MO_CURSOR_TUPLE ||
+        cursor->kind == MO_CURSOR_BUFFER || cursor->kind == MO_CURSOR_GETTER;
     if (index < 0 || (index > 0 && !indexed)) {
         PyErr_SetString(PyExc_ValueError, "not an index of a LazyMap cursor");
         return -1;
@@ -281,29 +280,6 @@ mo_cursor_next_other(mo_cursor *cursor)
     Py_DECREF(object);
     Py_LeaveRecursiveCall();
     return item;
-}
-
-void
-mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n)
-{
-    switch (cursor->kind) {
-        case MO_CURSOR_RANGE:
-            cursor->remaining -= n;
-            /* Past the last item it may wrap around, and is not used. */
-            cursor->value = (long long)((unsigned long long)cursor->value +
-                                        (unsigned long long)n *
-                                            (unsigned long long)cursor->stride);
-            break;
-        case MO_CURSOR_STRIDE:
-        case MO_CURSOR_WINDOW:
-            cursor->remaining -= n;
-            if (cursor->remaining > 0) { /* past the last it could overflow */
-                cursor->index += n * cursor->step;
-            }
-            break;
-        default:
-            cursor->index += n;
-    }
 }
 
 /* What a length says after `index` items of it have been read. */

@@ -60,8 +60,29 @@ mo_cursor_traverse(mo_cursor *cursor, visitproc visit, void *arg);
 
 /* Moves past the next n items, which there must be; not for GETTER, ITER and
  * NESTED. */
-void
-mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n);
+static inline void
+mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n)
+{
+    switch (cursor->kind) {
+        case MO_CURSOR_RANGE:
+            cursor->remaining -= n;
+            /* Past the last item it may wrap around, and is not used. */
+            cursor->value =
+                (long long)((unsigned long long)cursor->value +
+                            (unsigned long long)n *
+                                (unsigned long long)cursor->stride);
+            break;
+        case MO_CURSOR_STRIDE:
+        case MO_CURSOR_WINDOW:
+            cursor->remaining -= n;
+            if (cursor->remaining > 0) { /* past the last it could overflow */
+                cursor->index += n * cursor->step;
+            }
+            break;
+        default:
+            cursor->index += n;
+    }
+}
 
 /* Items still to come; -1 if unknown, -2 with an exception. */
 Py_ssize_t

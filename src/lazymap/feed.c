@@ -169,23 +169,23 @@ read_objects(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
 }
 
 /* memcpy: the items of a buffer need not be aligned. */
-#define READ_AS(TYPE, FIELD)                                                  \
-    for (i = 0; i < n; i++, from += stride) {                                 \
-        TYPE item;                                                            \
-        memcpy(&item, from, sizeof item);                                     \
-        room[i].FIELD = item;                                                 \
-    }                                                                         \
+#define READ_AS(TYPE, FIELD)                  \
+    for (i = 0; i < n; i++, from += stride) { \
+        TYPE item;                            \
+        memcpy(&item, from, sizeof item);     \
+        room[i].FIELD = item;                 \
+    }                                         \
     break
 
-#define READ_UNSIGNED(TYPE)                                                   \
-    for (i = 0; i < n; i++, from += stride) {                                 \
-        TYPE item;                                                            \
-        memcpy(&item, from, sizeof item);                                     \
-        if ((uint64_t)item > INT64_MAX) {                                     \
-            break;                                                            \
-        }                                                                     \
-        room[i].i = (int64_t)item;                                            \
-    }                                                                         \
+#define READ_UNSIGNED(TYPE)                   \
+    for (i = 0; i < n; i++, from += stride) { \
+        TYPE item;                            \
+        memcpy(&item, from, sizeof item);     \
+        if ((uint64_t)item > INT64_MAX) {     \
+            break;                            \
+        }                                     \
+        room[i].i = (int64_t)item;            \
+    }                                         \
     break
 
 static size_t

@@ -108,6 +108,12 @@ mo_lazymap_native(PyObject *op, void *closure); /* recognise.c */
 PyObject *
 mo_lazymap_native_reason(PyObject *op, void *closure);
 
+/* closed.c: what the LazyMap has for that function of memopt.closed_forms,
+ * with `argument`, which may be NULL; or NULL, without an exception if there
+ * is no closed form. */
+PyObject *
+mo_lazymap_closed_form(PyObject *op, const char *function, PyObject *argument);
+
 /* True if all its sources are of types that can be read without boxing. */
 bool
 mo_lazymap_feeds(mo_lazymap *self);

@@ -286,8 +286,7 @@ mo_iterator_fold(PyObject *op, mo_consumer *consumer)
         return 0;
     }
     Py_INCREF(chain);
-    int status =
-        mo_native_fold(self->native, chain, self->cursor, consumer);
+    int status = mo_native_fold(self->native, chain, self->cursor, consumer);
     Py_DECREF(chain);
     return status;
 }

@@ -162,7 +162,8 @@ lazymap_new(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
     if (sources == NULL) {
         return NULL;
     }
-    PyObject *op = lazymap_from_sources(state, cls, func, sources, strict, !native);
+    PyObject *op =
+        lazymap_from_sources(state, cls, func, sources, strict, !native);
     Py_DECREF(sources);
     return op;
 }
@@ -548,8 +549,7 @@ static PyMethodDef lazymap_methods[] = {
 
 static PyGetSetDef lazymap_getset[] = {
     {"native", mo_lazymap_native, NULL, native_doc, NULL},
-    {"native_reason", mo_lazymap_native_reason, NULL, native_reason_doc,
-     NULL},
+    {"native_reason", mo_lazymap_native_reason, NULL, native_reason_doc, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -46,6 +46,7 @@ typedef struct {
     PyObject *array_type;              /* array.array; NULL before its use */
     PyObject *recogniser;              /* memopt.recognition.recognise; NULL
                                           before its use */
+    PyObject *closed_forms;            /* memopt.closed_forms; NULL before */
     PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
     Py_ssize_t short_pass;             /* items; shorter ones are called */
     PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */

@@ -56,8 +56,20 @@ native_alloc(mo_lazymap_state *state, mo_chain *chain, int arguments,
     self->state = state;
     self->arguments = arguments;
     self->busy = false;
+    self->fixed = false;
     self->called = self->ready = self->given = 0;
     return self;
+}
+
+static bool
+are_fixed(const mo_cursor *cursors, Py_ssize_t n)
+{
+    bool fixed = true;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        fixed &= cursors[i].kind == MO_CURSOR_RANGE ||
+                 PyTuple_CheckExact(cursors[i].object);
+    }
+    return fixed;
 }
 
 int
@@ -79,7 +91,11 @@ mo_native_new(mo_lazymap_state *state, mo_chain *chain,
         return 0;
     }
     *native = native_alloc(state, chain, (int)n, length);
-    return *native == NULL ? -1 : 0;
+    if (*native == NULL) {
+        return -1;
+    }
+    (*native)->fixed = are_fixed(cursors, n);
+    return 0;
 }
 
 void
@@ -151,8 +167,7 @@ run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
     mo_type types[MO_ARGUMENTS];
     const void *places[MO_ARGUMENTS];
     mo_program *programs[MO_NATIVE_STAGES];
-    size_t got =
-        read_block(self, feeds, skip, *n, types, places, in_place);
+    size_t got = read_block(self, feeds, skip, *n, types, places, in_place);
     if (got == 0) {
         return NULL;
     }
@@ -171,16 +186,6 @@ run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
 }
 
 /* --- One result at a time ---------------------------------------------------------- */
-
-PyObject *
-mo_native_box(mo_type type, mo_value value)
-{
-    if (type == MO_FLOAT) {
-        return PyFloat_FromDouble(value.f);
-    }
-    return type == MO_INT ? PyLong_FromLongLong(value.i)
-                          : Py_NewRef(value.i ? Py_True : Py_False);
-}
 
 /* What need not be asked for each item. */
 static bool
@@ -229,7 +234,7 @@ is_current(mo_native *self, const mo_cursor *cursors)
 }
 
 PyObject *
-mo_native_next(mo_native *self, mo_chain *chain, mo_cursor *cursors)
+mo_native_next_block(mo_native *self, mo_chain *chain, mo_cursor *cursors)
 {
     if (self->called > 0) {
         self->called--;
@@ -241,7 +246,7 @@ mo_native_next(mo_native *self, mo_chain *chain, mo_cursor *cursors)
     }
     if (self->given == self->ready) {
         if (!fill(self, chain, cursors)) {
-            self->called -= self->called > 0;
+            self->called--; /* this item is the first of them */
             return NULL;
         }
     }
@@ -250,14 +255,7 @@ mo_native_next(mo_native *self, mo_chain *chain, mo_cursor *cursors)
         self->ready = self->given = 0;
         return NULL;
     }
-    PyObject *value = mo_native_box(self->type, self->results[self->given]);
-    if (value != NULL) {
-        self->given++;
-        for (int i = 0; i < self->arguments; i++) {
-            mo_cursor_skip(&cursors[i], 1);
-        }
-    }
-    return value;
+    return mo_native_give(self, cursors);
 }
 
 /* --- Whole passes --------------------------------------------------------------------- */

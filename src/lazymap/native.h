@@ -13,6 +13,7 @@
 
 #include "lazymap/blocks.h"
 #include "lazymap/cursor.h"
+#include "lazymap/recognise.h"
 
 typedef struct {
     mo_lazymap_state *state; /* borrowed from the module */
@@ -21,6 +22,7 @@ typedef struct {
     Py_ssize_t called;       /* items still to be had by calling, from a
                                 block that could not be run */
     Py_ssize_t ready, given; /* results in `results`, and of them handed out */
+    bool fixed;              /* no source can change while iterated */
     mo_type type;            /* of the results */
     const mo_value *results; /* in blocks */
     mo_blocks blocks;
@@ -36,11 +38,49 @@ mo_native_new(mo_lazymap_state *state, mo_chain *chain,
 void
 mo_native_free(mo_native *native);
 
+/* mo_native_next for whatever is not the next result of a block. */
+PyObject *
+mo_native_next_block(mo_native *native, mo_chain *chain, mo_cursor *cursors);
+
+/* A result as Python has it. */
+static inline PyObject *
+mo_native_box(mo_type type, mo_value value)
+{
+    if (type == MO_INT) {
+        return PyLong_FromLongLong(value.i);
+    }
+    return type == MO_FLOAT ? PyFloat_FromDouble(value.f)
+                            : Py_NewRef(value.i ? Py_True : Py_False);
+}
+
+/* Hands out the next result that is ready: a new reference, or NULL with
+ * MemoryError. */
+static inline PyObject *
+mo_native_give(mo_native *native, mo_cursor *cursors)
+{
+    PyObject *value =
+        mo_native_box(native->type, native->results[native->given]);
+    if (value != NULL) {
+        native->given++;
+        for (int i = 0; i < native->arguments; i++) {
+            mo_cursor_skip(&cursors[i], 1);
+        }
+    }
+    return value;
+}
+
 /* The next value of the chain's first chain->native stages, a new reference,
  * with the cursors moved on.  NULL without an exception if it is to be had by
  * calling; NULL with MemoryError. */
-PyObject *
-mo_native_next(mo_native *native, mo_chain *chain, mo_cursor *cursors);
+static inline PyObject *
+mo_native_next(mo_native *native, mo_chain *chain, mo_cursor *cursors)
+{
+    if (MO_LIKELY(native->given < native->ready && native->fixed &&
+                  !mo_thread_is_traced() && mo_chain_is_current(chain))) {
+        return mo_native_give(native, cursors);
+    }
+    return mo_native_next_block(native, chain, cursors);
+}
 
 /* What a whole pass does with the values. */
 struct mo_consumer {
@@ -62,9 +102,5 @@ struct mo_consumer {
 int
 mo_native_fold(mo_native *native, mo_chain *chain, mo_cursor *cursors,
                mo_consumer *consumer);
-
-/* A result as Python has it. */
-PyObject *
-mo_native_box(mo_type type, mo_value value);
 
 #endif

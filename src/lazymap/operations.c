@@ -8,32 +8,32 @@
 #include <math.h>
 
 /* static bool NAME(...): `out` and the operands a and b as lanes of types. */
-#define KERNEL(NAME, OUT, IN, ...)                                            \
-    static bool NAME(void *out_, const void *const *in, size_t n)             \
-    {                                                                         \
-        OUT *restrict out = out_;                                             \
-        const IN *a = in[0];                                                  \
-        __VA_ARGS__                                                           \
+#define KERNEL(NAME, OUT, IN, ...)                                \
+    static bool NAME(void *out_, const void *const *in, size_t n) \
+    {                                                             \
+        OUT *restrict out = out_;                                 \
+        const IN *a = in[0];                                      \
+        __VA_ARGS__                                               \
     }
 
-#define KERNEL2(NAME, OUT, IN, ...)                                           \
+#define KERNEL2(NAME, OUT, IN, ...) \
     KERNEL(NAME, OUT, IN, const IN *b = in[1]; __VA_ARGS__)
 
 /* The operations that are right for every item. */
-#define ALWAYS(NAME, OUT, IN, EXPRESSION)                                     \
-    KERNEL(NAME, OUT, IN, {                                                   \
-        for (size_t i = 0; i < n; i++) {                                      \
-            out[i] = (EXPRESSION);                                            \
-        }                                                                     \
-        return true;                                                          \
+#define ALWAYS(NAME, OUT, IN, EXPRESSION) \
+    KERNEL(NAME, OUT, IN, {               \
+        for (size_t i = 0; i < n; i++) {  \
+            out[i] = (EXPRESSION);        \
+        }                                 \
+        return true;                      \
     })
 
-#define ALWAYS2(NAME, OUT, IN, EXPRESSION)                                    \
-    KERNEL2(NAME, OUT, IN, {                                                  \
-        for (size_t i = 0; i < n; i++) {                                      \
-            out[i] = (EXPRESSION);                                            \
-        }                                                                     \
-        return true;                                                          \
+#define ALWAYS2(NAME, OUT, IN, EXPRESSION) \
+    KERNEL2(NAME, OUT, IN, {               \
+        for (size_t i = 0; i < n; i++) {   \
+            out[i] = (EXPRESSION);         \
+        }                                  \
+        return true;                       \
     })
 
 /* --- int: + - * ----------------------------------------------------------- */
@@ -301,16 +301,16 @@ round_half_even(double x)
 }
 
 /* 2**63 is the least double that does not fit; NaN fits nowhere. */
-#define ROUNDING(NAME, EXPRESSION)                                            \
-    KERNEL(NAME, int64_t, double, {                                           \
-        for (size_t i = 0; i < n; i++) {                                      \
-            double rounded = (EXPRESSION);                                    \
-            if (!(fabs(rounded) < 0x1p63)) {                                  \
-                return false;                                                 \
-            }                                                                 \
-            out[i] = (int64_t)rounded;                                        \
-        }                                                                     \
-        return true;                                                          \
+#define ROUNDING(NAME, EXPRESSION)           \
+    KERNEL(NAME, int64_t, double, {          \
+        for (size_t i = 0; i < n; i++) {     \
+            double rounded = (EXPRESSION);   \
+            if (!(fabs(rounded) < 0x1p63)) { \
+                return false;                \
+            }                                \
+            out[i] = (int64_t)rounded;       \
+        }                                    \
+        return true;                         \
     })
 
 ROUNDING(float_truncate, a[i])
@@ -320,8 +320,8 @@ ROUNDING(float_round, round_half_even(a[i]))
 
 /* --- Comparisons -------------------------------------------------------------------- */
 
-#define COMPARISON(NAME, OPERATOR)                                            \
-    ALWAYS2(int_##NAME, int64_t, int64_t, a[i] OPERATOR b[i])                 \
+#define COMPARISON(NAME, OPERATOR)                            \
+    ALWAYS2(int_##NAME, int64_t, int64_t, a[i] OPERATOR b[i]) \
     ALWAYS2(float_##NAME, int64_t, double, a[i] OPERATOR b[i])
 
 COMPARISON(equal, ==)
@@ -333,16 +333,16 @@ COMPARISON(greater_equal, >=)
 
 /* --- where(condition, a, b) ------------------------------------------------------------ */
 
-#define CHOICE(NAME, TYPE)                                                    \
-    static bool NAME(void *out_, const void *const *in, size_t n)             \
-    {                                                                         \
-        TYPE *restrict out = out_;                                            \
-        const int64_t *condition = in[0];                                     \
-        const TYPE *a = in[1], *b = in[2];                                    \
-        for (size_t i = 0; i < n; i++) {                                      \
-            out[i] = condition[i] ? a[i] : b[i];                              \
-        }                                                                     \
-        return true;                                                          \
+#define CHOICE(NAME, TYPE)                                        \
+    static bool NAME(void *out_, const void *const *in, size_t n) \
+    {                                                             \
+        TYPE *restrict out = out_;                                \
+        const int64_t *condition = in[0];                         \
+        const TYPE *a = in[1], *b = in[2];                        \
+        for (size_t i = 0; i < n; i++) {                          \
+            out[i] = condition[i] ? a[i] : b[i];                  \
+        }                                                         \
+        return true;                                              \
     }
 
 CHOICE(choose_int, int64_t)

@@ -92,6 +92,62 @@ parse_tape(mo_program *self, PyObject *tape)
     return 0;
 }
 
+/* --- Polynomials ---------------------------------------------------------- */
+
+/* The degree of a power whose exponent is a constant, or -1. */
+static int
+degree_of_power(int base, const mo_instruction *exponent)
+{
+    if (exponent->operation != NULL || exponent->argument >= 0 ||
+        exponent->type != MO_INT || exponent->value.i < 0 ||
+        exponent->value.i > MO_DEGREE) {
+        return -1;
+    }
+    return base * (int)exponent->value.i;
+}
+
+/* The degree of `a operation b`, polynomials of those degrees, or -1. */
+static int
+degree_of_operation(const mo_instruction *instruction, int a, int b)
+{
+    const char *name = instruction->operation->name;
+    if (strcmp(name, "+") == 0 || strcmp(name, "-") == 0) {
+        return a > b ? a : b;
+    }
+    if (strcmp(name, "*") == 0) {
+        return a + b;
+    }
+    if (strcmp(name, "**") == 0) { /* the exponent is the item before */
+        return degree_of_power(a, instruction - 1);
+    }
+    bool keeps = strcmp(name, "neg") == 0 || strcmp(name, "pos") == 0;
+    return keeps ? a : -1;
+}
+
+/* See mo_program.degree. */
+static int8_t
+degree_of_program(const mo_program *self)
+{
+    int stack[MO_PROGRAM_LENGTH + 1], depth = 0;
+    for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
+        const mo_instruction *instruction = &self->code[i];
+        int degree = instruction->argument >= 0;
+        if (instruction->operation != NULL) {
+            depth -= instruction->operation->operands;
+            degree = degree_of_operation(instruction, stack[depth],
+                                         stack[depth + 1]);
+        }
+        else if (instruction->argument < 0 && instruction->type != MO_INT) {
+            degree = -1;
+        }
+        if (degree < 0 || degree > MO_DEGREE) {
+            return -1;
+        }
+        stack[depth++] = degree;
+    }
+    return (int8_t)(self->arguments == 1 ? stack[0] : -1);
+}
+
 mo_program *
 mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
 {
@@ -106,7 +162,8 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
         PyErr_SetString(PyExc_ValueError, "a program has an argument");
         return NULL;
     }
-    mo_program *self = PyObject_NewVar(mo_program, state->program_type, length);
+    mo_program *self =
+        PyObject_NewVar(mo_program, state->program_type, length);
     if (self == NULL) {
         return NULL;
     }
@@ -115,6 +172,7 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
         Py_DECREF(self);
         return NULL;
     }
+    self->degree = degree_of_program(self);
     return self;
 }
 
@@ -136,8 +194,8 @@ mo_plan_start(mo_plan *plan, const mo_type *types, int arguments, bool numpy)
     plan->argument = plan->result = 0;
     plan->numpy = numpy;
     for (int i = 0; i < arguments; i++) {
-        plan->lane[i] = (mo_lane){.kind = MO_LANE_ARGUMENT,
-                                  .type = (uint8_t)types[i]};
+        plan->lane[i] =
+            (mo_lane){.kind = MO_LANE_ARGUMENT, .type = (uint8_t)types[i]};
     }
 }
 
@@ -256,8 +314,7 @@ static int
 add_choice(mo_plan *plan, const mo_operation *operation, const uint8_t *in)
 {
     mo_type type = (mo_type)plan->lane[in[1]].type;
-    if (type != plan->lane[in[2]].type ||
-        plan->lane[in[0]].type == MO_FLOAT) {
+    if (type != plan->lane[in[2]].type || plan->lane[in[0]].type == MO_FLOAT) {
         return -1;
     }
     mo_kernel choose =
@@ -345,8 +402,7 @@ add_instruction(mo_plan *plan, const mo_instruction *instruction,
                         instruction->value);
     }
     int lane = plan->argument + instruction->argument;
-    bool fits =
-        !instruction->only_int || plan->lane[lane].type == MO_INT;
+    bool fits = !instruction->only_int || plan->lane[lane].type == MO_INT;
     return fits ? lane : -1;
 }
 

@@ -19,6 +19,7 @@
 /* Limits that keep a plan small; longer functions are called. */
 #define MO_PROGRAM_LENGTH 64
 #define MO_ARGUMENTS 8
+#define MO_DEGREE 8
 #define MO_PLAN_STEPS 128
 #define MO_PLAN_LANES 32
 
@@ -33,6 +34,9 @@ typedef struct {
 typedef struct {
     PyVarObject ob_base; /* ob_size: how many instructions, at least 1 */
     uint8_t arguments;   /* how many it takes, 1..MO_ARGUMENTS */
+    int8_t degree;       /* of the polynomial in int that it is; -1 if it is
+                            none, of one argument, or the degree is greater
+                            than MO_DEGREE */
     mo_instruction code[];
 } mo_program;
 

@@ -267,9 +267,9 @@ static PyMethodDef recognise_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Recognising takes the time of some hundred calls the first time, and of a
- * dozen from then on. */
-#define SHORT_PASS 32
+/* Recognising takes the time of some hundred calls the first time; from then
+ * on, with the block's memory, that of some dozen. */
+#define SHORT_PASS 128
 
 int
 mo_recognise_setup(PyObject *module, mo_lazymap_state *state)

@@ -42,9 +42,9 @@ mo_lazymap_consume(PyObject *op, mo_consumer *consumer)
 
 typedef struct {
     mo_consumer consumer;
-    int64_t high;      /* the sum of the ints that fit in 64 bits: */
-    uint64_t low;      /* high * 2**64 + low */
-    PyObject *ints;    /* owned: the sum of the others; NULL for 0 */
+    int64_t high;   /* the sum of the ints that fit in 64 bits: */
+    uint64_t low;   /* high * 2**64 + low */
+    PyObject *ints; /* owned: the sum of the others; NULL for 0 */
     mo_accumulator floats;
     bool has_floats;
     PyObject *objects; /* owned: everything, once there was a value that is
@@ -317,6 +317,12 @@ mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:sum", names, &start)) {
         return NULL;
     }
+    if (start == NULL || PyLong_CheckExact(start)) {
+        sum = mo_lazymap_closed_form(op, "total", start);
+        if (sum != NULL || PyErr_Occurred()) {
+            return sum;
+        }
+    }
     sum_open(&summer);
     if ((start == NULL || sum_start(&summer, start) == 0) &&
         mo_lazymap_consume(op, &summer.consumer) == 0) {
@@ -338,8 +344,8 @@ mean_of(mo_summer *self)
         return PyFloat_FromDouble(
             mo_accumulator_mean(&self->floats, self->count, NULL));
     }
-    PyObject *sum = self->objects ? Py_NewRef(self->objects)
-                                  : sum_of_ints(self);
+    PyObject *sum =
+        self->objects ? Py_NewRef(self->objects) : sum_of_ints(self);
     PyObject *count = PyLong_FromUnsignedLongLong(self->count);
     PyObject *mean = sum && count ? PyNumber_TrueDivide(sum, count) : NULL;
     Py_XDECREF(sum);
@@ -453,7 +459,11 @@ extreme_each(mo_consumer *consumer, PyObject *value)
 static PyObject *
 extreme_of(PyObject *op, int comparison, const char *name)
 {
-    PyObject *best = NULL;
+    PyObject *best = mo_lazymap_closed_form(
+        op, comparison == Py_LT ? "least" : "greatest", NULL);
+    if (best != NULL || PyErr_Occurred()) {
+        return best;
+    }
     mo_extreme extreme = {
         .consumer = {.take = extreme_take,
                      .each = extreme_each,

@@ -98,10 +98,9 @@ add_stages(const mo_chain *chain, Py_ssize_t first, PyObject *parts)
     for (Py_ssize_t i = first; i < Py_SIZE(chain); i++) {
         const mo_stage *stage = &chain->stage[i];
         const char *name = stage->kind == MO_STAGE_MAP ? "map" : "filter";
-        if (add(parts,
-                PyUnicode_FromFormat(".%s(%R%s)", name, stage->callable,
-                                     stage->called ? ", native=False"
-                                                   : "")) < 0) {
+        if (add(parts, PyUnicode_FromFormat(
+                           ".%s(%R%s)", name, stage->callable,
+                           stage->called ? ", native=False" : "")) < 0) {
             return -1;
         }
     }

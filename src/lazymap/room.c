@@ -65,6 +65,7 @@ mo_lazymap_traverse(mo_state *state, visitproc visit, void *arg)
     Py_VISIT(room->restore_iterator);
     Py_VISIT(room->array_type);
     Py_VISIT(room->recogniser);
+    Py_VISIT(room->closed_forms);
     Py_VISIT(room->get_tool);
     return 0;
 }
@@ -88,6 +89,7 @@ mo_lazymap_clear(mo_state *state)
     Py_CLEAR(room->restore_iterator);
     Py_CLEAR(room->array_type);
     Py_CLEAR(room->recogniser);
+    Py_CLEAR(room->closed_forms);
     Py_CLEAR(room->get_tool);
     for (int i = 0; i < MO_NAMES; i++) {
         Py_CLEAR(room->name[i]);

@@ -81,8 +81,9 @@ mo_is_number_buffer(mo_lazymap_state *state, PyObject *source)
     }
     return PyMemoryView_Check(source) || PyBytes_CheckExact(source) ||
            PyByteArray_CheckExact(source) || is_array(source) ||
-           Py_IS_TYPE(source, mo_state_of(state->lazymap_type)
-                                  ->floatmatrix.FloatVectorType);
+           Py_IS_TYPE(
+               source,
+               mo_state_of(state->lazymap_type)->floatmatrix.FloatVectorType);
 }
 
 int
