@@ -13,7 +13,6 @@ import functools
 import inspect
 import math
 import operator
-import weakref
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -192,27 +191,13 @@ def _program(tape: Tape, arguments: int) -> Any:
         raise _RefusedError(str(error)) from None
 
 
-_codes: weakref.WeakKeyDictionary[CodeType, Any] = weakref.WeakKeyDictionary()
-"""What each code object that has been seen is: a program or a reason."""
-
-
-def _program_of_code(code: CodeType) -> Any:
-    try:
-        return _program(_tape_of_code(code), code.co_argcount)
-    except _RefusedError as refused:
-        return str(refused)
-
-
 def _function(function: FunctionType, arguments: int) -> Answer:
     code = function.__code__
     if function.__defaults__ or function.__kwdefaults__:
         raise _RefusedError("it has default values")
     if code.co_argcount != arguments:
         raise _RefusedError(f"it does not take {arguments} arguments")
-    found = _codes.get(code)
-    if found is None:
-        found = _codes[code] = _program_of_code(code)
-    return found if isinstance(found, str) else (found, code)
+    return _program(_tape_of_code(code), arguments), code
 
 
 # Other callables
@@ -266,7 +251,9 @@ def recognise(function: Callable[..., Any], arguments: int) -> Answer:
 
     The program does to exact ints and floats what the callable does, as long
     as the callable's guard is what it is now (see src/lazymap/recognise.h);
-    None guards what cannot change.  A str says why there is no program.
+    None guards what cannot change.  A str says why there is no program.  The
+    caller keeps answers: for a function without defaults they depend on its
+    code alone.
     """
     try:
         return _recognised(function, arguments)

@@ -5,15 +5,17 @@ import copy
 import gc
 import sys
 import tracemalloc
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from lazymap_sources import OnlyIterable, identity
+from native_oracle import any_length_is_native
 from support import fail_each_allocation
 
-from memopt import LazyMap
+from memopt import LazyMap, X
 
 
 def peak_of(work: Callable[[], Any]) -> int:
@@ -109,6 +111,11 @@ def test_arrays_are_filled_without_a_list() -> None:
 
 SOURCE = [1, 2, 3]
 
+# What is recognised for the first time runs Python code, in which CPython 3.11
+# does not survive every failing allocation; these are known after that.
+HALF_OF_TWICE = X * 2 // 2
+TIMES_ONE = (1).__mul__
+
 MAKERS: dict[str, Callable[[], Any]] = {
     "view": lambda: LazyMap(add, SOURCE),
     "slice": lambda: LazyMap(add, SOURCE)[::-1][::-1],
@@ -123,12 +130,38 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "cached iterator": lambda: LazyMap(add, iter(SOURCE)).cached(),
     "cached set": lambda: LazyMap(add, {1, 2, 3}).cached(),
     "strict": lambda: LazyMap(max, SOURCE, SOURCE, strict=True),
+    "native list": lambda: LazyMap(lambda x: x * 1, SOURCE),
+    "native tuple": lambda: LazyMap(lambda x: x * 1, (1, 2, 3)),
+    "native range": lambda: LazyMap(HALF_OF_TWICE, range(1, 4)),
+    "native buffer": lambda: LazyMap(TIMES_ONE, array("q", SOURCE)),
+    "native slice": lambda: LazyMap(lambda x: x * 1, [*SOURCE, 4])[:3],
+    "native fused": lambda: LazyMap(lambda x: x + 1, SOURCE).map(lambda x: x - 1),
+    "native then called": lambda: LazyMap(lambda x: x + 0, SOURCE).map(add),
+    "native two": lambda: LazyMap(lambda x, y: x + y - x, SOURCE, SOURCE),
+    "native then not": lambda: LazyMap(lambda x: x << 0, [1, 2, True + 2]),
+    "many lanes": lambda: LazyMap(
+        lambda x: x * (1 + (2 + (3 + (4 + x - x) - 4) - 3) - 2), SOURCE
+    ),
 }
+
+
+@pytest.fixture(autouse=True)
+def _any_length() -> Any:
+    with any_length_is_native():
+        yield
+
 
 USES: dict[str, Callable[[Any], Any]] = {
     "list": lambda lazy: list(lazy),
     "to_list": lambda lazy: lazy.to_list(),
     "to_array": lambda lazy: lazy.to_array("q"),
+    "sum": lambda lazy: lazy.sum(),
+    "sum of floats": lambda lazy: lazy.sum(0.5),
+    "mean": lambda lazy: lazy.mean(),
+    "min": lambda lazy: lazy.min(),
+    "in": lambda lazy: 7 in lazy,
+    "native_reason": lambda lazy: lazy.native_reason,
+    "array of floats": lambda lazy: lazy.map(lambda x: x * 0.5).to_array(),
     "count": lambda lazy: lazy.count(2),
     "repr": lambda lazy: repr(lazy),
     "map": lambda lazy: list(lazy.map(abs)),

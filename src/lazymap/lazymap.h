@@ -28,6 +28,17 @@ typedef enum {
     MO_NAMES, /* how many */
 } mo_lazymap_name;
 
+/* What was found out about callables: a few of them, so that the same lambda
+ * in a loop, or a comprehension, is looked at once. */
+#define MO_KNOWN_CALLABLES 64
+
+typedef struct {
+    PyObject *key;        /* owned: a function's code, or another callable that
+                             cannot change; NULL: free */
+    PyObject *answer;     /* owned: of memopt.recognition.recognise */
+    Py_ssize_t arguments; /* that it was asked about */
+} mo_known_callable;
+
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
     PyTypeObject *lazymap_type;        /* LazyMap: the re-iterable kinds */
@@ -48,8 +59,9 @@ typedef struct {
                                           before its use */
     PyObject *closed_forms;            /* memopt.closed_forms; NULL before */
     PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
-    Py_ssize_t short_pass;             /* items; shorter ones are called */
-    PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */
+    mo_known_callable known[MO_KNOWN_CALLABLES]; /* by the key's address */
+    Py_ssize_t short_pass;    /* items; shorter ones are called */
+    PyObject *name[MO_NAMES]; /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an

@@ -85,6 +85,60 @@ recogniser(mo_lazymap_state *state)
     return state->recogniser;
 }
 
+/* What decides about the callable, borrowed: a function's code, if it is all
+ * that does; NULL for a function of which that is not true. */
+static PyObject *
+key_of(PyObject *callable)
+{
+    if (!PyFunction_Check(callable)) {
+        return callable;
+    }
+    bool plain = PyFunction_GET_DEFAULTS(callable) == NULL &&
+                 PyFunction_GET_KW_DEFAULTS(callable) == NULL;
+    return plain ? PyFunction_GET_CODE(callable) : NULL;
+}
+
+/* Objects are 16 bytes apart at least. */
+static mo_known_callable *
+place_of(mo_lazymap_state *state, PyObject *key)
+{
+    return &state->known[((uintptr_t)key >> 4) % MO_KNOWN_CALLABLES];
+}
+
+/* A module's C function or a type of C: lasting, and never anything else. */
+static bool
+is_builtin(PyObject *callable)
+{
+    if (PyCFunction_CheckExact(callable)) {
+        PyObject *self = PyCFunction_GET_SELF(callable);
+        return self == NULL || PyModule_CheckExact(self);
+    }
+    return PyType_CheckExact(callable) &&
+           !PyType_HasFeature((PyTypeObject *)callable, Py_TPFLAGS_HEAPTYPE);
+}
+
+/* Whether an answer will stay true, and its callable may be kept alive. */
+static bool
+can_be_kept(PyObject *callable, PyObject *answer)
+{
+    if (PyFunction_Check(callable) || is_builtin(callable)) {
+        return true;
+    }
+    return PyTuple_CheckExact(answer) && PyTuple_GET_SIZE(answer) == 2 &&
+           PyTuple_GET_ITEM(answer, 1) == Py_None; /* needs no guard */
+}
+
+static void
+keep_answer(mo_lazymap_state *state, PyObject *key, Py_ssize_t arguments,
+            PyObject *answer)
+{
+    mo_known_callable *known = place_of(state, key);
+    mo_known_callable old = *known;
+    *known = (mo_known_callable){Py_NewRef(key), Py_NewRef(answer), arguments};
+    Py_XDECREF(old.key);
+    Py_XDECREF(old.answer);
+}
+
 /* What the recogniser says of a stage: (program, guard), or why there is
  * none as a str.  A new reference, or NULL with an exception. */
 static PyObject *
@@ -96,10 +150,27 @@ ask(mo_lazymap_state *state, const mo_stage *stage, Py_ssize_t arguments)
     if (stage->called) {
         return PyUnicode_FromString("native=False");
     }
+    PyObject *key = key_of(stage->callable);
+    if (key == NULL) {
+        return PyUnicode_FromString("it has default values");
+    }
+    mo_known_callable *known = place_of(state, key);
+    if (known->key == key && known->arguments == arguments) {
+        return Py_NewRef(known->answer);
+    }
     PyObject *function = recogniser(state);
-    return function ? PyObject_CallFunction(function, "On", stage->callable,
-                                            arguments)
-                    : NULL;
+    if (function == NULL) {
+        return NULL;
+    }
+    Py_INCREF(key); /* the function may get other code meanwhile */
+    PyObject *answer =
+        PyObject_CallFunction(function, "On", stage->callable, arguments);
+    if (answer != NULL && key == key_of(stage->callable) &&
+        can_be_kept(stage->callable, answer)) {
+        keep_answer(state, key, arguments, answer);
+    }
+    Py_DECREF(key);
+    return answer;
 }
 
 /* Takes over the answer: 1 for a program, 0 for a reason, or -1. */
@@ -267,8 +338,8 @@ static PyMethodDef recognise_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Recognising takes the time of some hundred calls the first time; from then
- * on, with the block's memory, that of some dozen. */
+/* Recognising takes the time of some hundred calls, though only once for a
+ * function; a block that of a dozen. */
 #define SHORT_PASS 128
 
 int

@@ -65,6 +65,10 @@ mo_lazymap_traverse(mo_state *state, visitproc visit, void *arg)
     Py_VISIT(room->restore_iterator);
     Py_VISIT(room->array_type);
     Py_VISIT(room->recogniser);
+    for (int i = 0; i < MO_KNOWN_CALLABLES; i++) {
+        Py_VISIT(room->known[i].key);
+        Py_VISIT(room->known[i].answer);
+    }
     Py_VISIT(room->closed_forms);
     Py_VISIT(room->get_tool);
     return 0;
@@ -89,6 +93,10 @@ mo_lazymap_clear(mo_state *state)
     Py_CLEAR(room->restore_iterator);
     Py_CLEAR(room->array_type);
     Py_CLEAR(room->recogniser);
+    for (int i = 0; i < MO_KNOWN_CALLABLES; i++) {
+        Py_CLEAR(room->known[i].key);
+        Py_CLEAR(room->known[i].answer);
+    }
     Py_CLEAR(room->closed_forms);
     Py_CLEAR(room->get_tool);
     for (int i = 0; i < MO_NAMES; i++) {
