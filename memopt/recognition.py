@@ -227,7 +227,7 @@ def _is_hashable(value: object) -> bool:
     return type(value) in (type(abs), type, FunctionType)
 
 
-def _recognised(function: Callable[..., Any], arguments: int) -> Answer:
+def _recognised(function: Any, arguments: int) -> Answer:
     kind = type(function)
     if kind is FunctionType:
         return _function(function, arguments)

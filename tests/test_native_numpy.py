@@ -116,7 +116,7 @@ def test_unusual_arrays() -> None:
         assert outcome(LazyMap(f, source).sum) == outcome(
             LazyMap(f, source, native=False).sum
         )
-    with pytest.raises(TypeError, match="0-d|not iterable|unsized"):
+    with pytest.raises(TypeError, match=r"0-d|not iterable|unsized"):
         list(LazyMap(abs, np.array(3)))
 
 

@@ -31,6 +31,7 @@ typedef enum {
 /* What was found out about callables: a few of them, so that the same lambda
  * in a loop, or a comprehension, is looked at once. */
 #define MO_KNOWN_CALLABLES 64
+#define MO_KNOWN_GROUP 4 /* among which one is looked for */
 
 typedef struct {
     PyObject *key;        /* owned: a function's code, or another callable that
@@ -59,7 +60,8 @@ typedef struct {
                                           before its use */
     PyObject *closed_forms;            /* memopt.closed_forms; NULL before */
     PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
-    mo_known_callable known[MO_KNOWN_CALLABLES]; /* by the key's address */
+    mo_known_callable known[MO_KNOWN_CALLABLES]; /* in groups by the
+                                          key's address, latest first */
     Py_ssize_t short_pass;    /* items; shorter ones are called */
     PyObject *name[MO_NAMES]; /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;

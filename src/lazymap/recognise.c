@@ -98,11 +98,26 @@ key_of(PyObject *callable)
     return plain ? PyFunction_GET_CODE(callable) : NULL;
 }
 
-/* Objects are 16 bytes apart at least. */
+/* The group that a key belongs to; objects are 16 bytes apart at least. */
 static mo_known_callable *
-place_of(mo_lazymap_state *state, PyObject *key)
+group_of(mo_lazymap_state *state, PyObject *key)
 {
-    return &state->known[((uintptr_t)key >> 4) % MO_KNOWN_CALLABLES];
+    size_t groups = MO_KNOWN_CALLABLES / MO_KNOWN_GROUP;
+    size_t group = ((uintptr_t)key >> 4) % groups;
+    return &state->known[group * MO_KNOWN_GROUP];
+}
+
+/* What is known of a key, borrowed, or NULL. */
+static PyObject *
+known_answer(mo_lazymap_state *state, PyObject *key, Py_ssize_t arguments)
+{
+    const mo_known_callable *group = group_of(state, key);
+    for (int i = 0; i < MO_KNOWN_GROUP; i++) {
+        if (group[i].key == key && group[i].arguments == arguments) {
+            return group[i].answer;
+        }
+    }
+    return NULL;
 }
 
 /* A module's C function or a type of C: lasting, and never anything else. */
@@ -132,11 +147,13 @@ static void
 keep_answer(mo_lazymap_state *state, PyObject *key, Py_ssize_t arguments,
             PyObject *answer)
 {
-    mo_known_callable *known = place_of(state, key);
-    mo_known_callable old = *known;
-    *known = (mo_known_callable){Py_NewRef(key), Py_NewRef(answer), arguments};
-    Py_XDECREF(old.key);
-    Py_XDECREF(old.answer);
+    mo_known_callable *group = group_of(state, key);
+    mo_known_callable oldest = group[MO_KNOWN_GROUP - 1];
+    memmove(group + 1, group, (MO_KNOWN_GROUP - 1) * sizeof *group);
+    group[0] =
+        (mo_known_callable){Py_NewRef(key), Py_NewRef(answer), arguments};
+    Py_XDECREF(oldest.key);
+    Py_XDECREF(oldest.answer);
 }
 
 /* What the recogniser says of a stage: (program, guard), or why there is
@@ -154,9 +171,9 @@ ask(mo_lazymap_state *state, const mo_stage *stage, Py_ssize_t arguments)
     if (key == NULL) {
         return PyUnicode_FromString("it has default values");
     }
-    mo_known_callable *known = place_of(state, key);
-    if (known->key == key && known->arguments == arguments) {
-        return Py_NewRef(known->answer);
+    PyObject *known = known_answer(state, key, arguments);
+    if (known != NULL) {
+        return Py_NewRef(known);
     }
     PyObject *function = recogniser(state);
     if (function == NULL) {
