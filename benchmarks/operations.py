@@ -226,6 +226,7 @@ def _lazymap_native(n: int) -> Iterator[Operation]:
         ),
         same=_close,
         promises=(("generator", 10.0),),
+        note="the accumulator that adds up the block takes most of the time",
     )
 
 
@@ -253,6 +254,7 @@ def _lazymap_buffers(n: int) -> Iterator[Operation]:
         ),
         same=lambda ours, theirs: list(ours) == list(theirs),
         promises=(("NumPy", 1.0),),
+        note="results are copied from the block into the array",
     )
     yield Operation(
         "LazyMap: .sum() of x * x + 1.0 over a float64 array, natively",
@@ -273,6 +275,7 @@ def _lazymap_buffers(n: int) -> Iterator[Operation]:
         ),
         same=_close,
         promises=(("NumPy", 2.0), ("numexpr", 1.0)),
+        note="the accumulator that adds up the block takes most of the time",
     )
 
 
