@@ -354,6 +354,8 @@ def test_finding(f: Callable[..., Any], source: Any, wanted: Any, stop: int) -> 
     values = [f(x) for x in source]
     lazy = LazyMap(f, source)
     for sought in wanted, *values[:2], *values[-1:]:
+        if sought != sought:
+            continue  # a NaN is found by identity: each pass computes its own
         assert (sought in lazy) == (sought in values)
         assert lazy.count(sought) == values.count(sought)
         for bounds in (), (0, stop), (2,):
