@@ -150,6 +150,137 @@ def _lazymap_sums(n: int) -> Iterator[Operation]:
     )
 
 
+def _lazymap_native(n: int) -> Iterator[Operation]:
+    """Functions that are plain arithmetic, for which none is called."""
+    numbers = range(n)
+    floats = [float(x) for x in numbers]
+
+    def double(x: int) -> int:
+        return x * 2
+
+    def lazy() -> Any:
+        return memopt.LazyMap(double, numbers)
+
+    def generator() -> Any:
+        return (x * 2 for x in numbers)
+
+    yield Operation(
+        "LazyMap: iterate x * 2 over a range, natively",
+        (
+            _iterated("LazyMap", lazy),
+            _iterated("generator", generator),
+            _iterated("map", lambda: map(double, numbers)),
+        ),
+        promises=(("generator", 2.5),),
+        note="half of the time makes and frees the ints, which the peer does too",
+    )
+    yield Operation(
+        "LazyMap: .sum() of x % 1000 over a range, natively",
+        (
+            Contender(
+                "LazyMap",
+                lambda: memopt.LazyMap(lambda x: x % 1000, numbers),
+                lambda m: m.sum(),
+            ),
+            Contender("generator", lambda: (x % 1000 for x in numbers), sum),
+            Contender("list", lambda: numbers, lambda r: sum([x % 1000 for x in r])),
+        ),
+    )
+    yield Operation(
+        "LazyMap: .sum() of x * 2 over a range, in closed form",
+        (
+            Contender("LazyMap", lazy, lambda m: m.sum()),
+            Contender("generator", generator, sum),
+        ),
+        promises=(("generator", 10_000.0),),
+    )
+    yield Operation(
+        "LazyMap: .sum() of x * 2 over a tuple, natively",
+        (
+            Contender(
+                "LazyMap",
+                lambda: memopt.LazyMap(double, tuple(numbers)),
+                lambda m: m.sum(),
+            ),
+            Contender("generator", generator, sum),
+        ),
+    )
+    yield Operation(
+        "LazyMap: .to_list() of x * 2 over a range, natively",
+        (
+            Contender("LazyMap", lazy, lambda m: m.to_list()),
+            Contender(
+                "list comprehension", lambda: numbers, lambda r: [x * 2 for x in r]
+            ),
+        ),
+        promises=(("list comprehension", 3.0),),
+        note="the ints of the list take most of the time, here and there",
+    )
+    yield Operation(
+        "LazyMap: .sum() of x * 1.5 over a list of floats, natively",
+        (
+            Contender(
+                "LazyMap",
+                lambda: memopt.LazyMap(lambda x: x * 1.5, floats),
+                lambda m: m.sum(),
+            ),
+            Contender("generator", lambda: (x * 1.5 for x in floats), sum),
+        ),
+        same=_close,
+        promises=(("generator", 10.0),),
+        note="the accumulator that adds up the block takes most of the time",
+    )
+
+
+def _lazymap_buffers(n: int) -> Iterator[Operation]:
+    def source() -> Any:
+        return _numpy().arange(float(n))
+
+    def numexpr(expression: str) -> Callable[[Any], Any]:
+        module = importlib.import_module("numexpr")
+        return lambda a: module.evaluate(expression, {"a": a})
+
+    yield Operation(
+        "LazyMap: .to_array() of x * 0.5 + 1.0 over a float64 array, natively",
+        (
+            Contender(
+                "LazyMap",
+                source,
+                lambda a: memopt.LazyMap(lambda x: x * 0.5 + 1.0, a).to_array(),
+                needs="numpy",
+            ),
+            Contender("NumPy", source, lambda a: a * 0.5 + 1.0, "numpy"),
+            Contender(
+                "numexpr", source, lambda a: numexpr("a * 0.5 + 1.0")(a), "numexpr"
+            ),
+        ),
+        same=lambda ours, theirs: list(ours) == list(theirs),
+        promises=(("NumPy", 1.0),),
+        note="results are copied from the block into the array",
+    )
+    yield Operation(
+        "LazyMap: .sum() of x * x + 1.0 over a float64 array, natively",
+        (
+            Contender(
+                "LazyMap",
+                source,
+                lambda a: memopt.LazyMap(lambda x: x * x + 1.0, a).sum(),
+                needs="numpy",
+            ),
+            Contender("NumPy", source, lambda a: float((a * a + 1.0).sum()), "numpy"),
+            Contender(
+                "numexpr",
+                source,
+                lambda a: float(numexpr("sum(a * a + 1.0)")(a)),
+                "numexpr",
+            ),
+        ),
+        same=_close,
+        promises=(("NumPy", 2.0), ("numexpr", 1.0)),
+        note="the accumulator that adds up the block takes most of the time",
+    )
+
+
 # InternPool
 
 
@@ -805,6 +936,8 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_lazymap_iteration(n),
         *_lazymap_lists(n),
         *_lazymap_sums(n),
+        *_lazymap_native(n),
+        *_lazymap_buffers(n),
         *_internpool_hits(n),
         *_internpool_unique(n),
         *_internpool_new_strings(n),

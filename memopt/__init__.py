@@ -9,16 +9,24 @@ from memopt._memopt import (
     LazyMapIterator,
     fsum,
 )
+from memopt.expressions import Expression, X, Y, Z, where
+from memopt.sums import sum
 
 __all__ = [
     "ExactSum",
+    "Expression",
     "FloatMatrix",
     "FloatVector",
     "InternPool",
     "LazyMap",
     "LazyMapIterator",
+    "X",
+    "Y",
+    "Z",
     "fsum",
     "intern",
+    "sum",
+    "where",
 ]
 
 intern = InternPool()

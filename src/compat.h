@@ -203,6 +203,59 @@ typedef int64_t mo_atomic;
      __atomic_fetch_add((counter), 1, __ATOMIC_RELAXED)
 #endif
 
+/* *product = a * b; true if that overflows, *product then being anything. */
+#if defined(__GNUC__) || defined(__clang__)
+static inline bool
+mo_multiply_overflows(int64_t a, int64_t b, int64_t *product)
+{
+    return __builtin_mul_overflow(a, b, product);
+}
+#else
+static inline bool
+mo_multiply_overflows(int64_t a, int64_t b, int64_t *product)
+{
+    /* The quotients of the limits by a bound b; -1 alone could trap. */
+    int64_t low = INT64_MIN, high = INT64_MAX;
+    if (a == 0 || a == -1) {
+        *product = a == 0 ? 0 : (int64_t)(0 - (uint64_t)b);
+        return a == -1 && b == low;
+    }
+    *product = (int64_t)((uint64_t)a * (uint64_t)b);
+    return a > 0 ? b > high / a || b < low / a : b > low / a || b < high / a;
+}
+#endif
+
+/* The value of an exact int as int64_t: true, or false if it does not fit.
+ * Runs no Python code and sets no exception. */
+static inline bool
+mo_int_as_int64(PyObject *number, int64_t *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) {
+        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(number); /* in digits, negated for its sign */
+    if (size >= -1 && size <= 1) {
+        *value = size * (int64_t)((PyLongObject *)number)->ob_digit[0];
+        return true;
+    }
+#endif
+    int overflow;
+    *value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    return overflow == 0;
+}
+
+/* Whether this thread runs a function set by sys.settrace or sys.setprofile
+ * (or their C equivalents): fields that 3.11 to 3.13 have in common. */
+static inline bool
+mo_thread_is_traced(void)
+{
+    PyThreadState *thread = PyThreadState_Get();
+    return thread->c_tracefunc != NULL || thread->c_profilefunc != NULL;
+}
+
 /* The exception being raised as one object: CPython's own from 3.12 on. */
 #if PY_VERSION_HEX < 0x030C0000
 static inline PyObject *

@@ -721,16 +721,20 @@ def test_docstrings(kind: type) -> None:
 def test_signatures() -> None:
     assert (
         str(inspect.signature(LazyMap))
-        == "(func, iterable, /, *iterables, strict=False)"
+        == "(func, iterable, /, *iterables, strict=False, native=True)"
     )
     want = {
-        "map": "(self, func, /)",
+        "map": "(self, func, /, *, native=True)",
         "filter": "(self, predicate, /)",
         "batched": "(self, /, n, strict=False)",
         "cached": "(self, /)",
         "to_list": "(self, /)",
         "to_array": "(self, /, typecode='d')",
         "count": "(self, value, /)",
+        "sum": "(self, /, start=0)",
+        "mean": "(self, /)",
+        "min": "(self, /)",
+        "max": "(self, /)",
     }
     for name, signature in want.items():
         assert str(inspect.signature(getattr(LazyMap, name))) == signature

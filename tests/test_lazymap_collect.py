@@ -93,7 +93,7 @@ def test_errors_of_functions_pass() -> None:
 def test_final_size_is_allocated_at_once() -> None:
     for n in 0, 1, 5, 100, 1001:
         view = LazyMap(identity, range(n))
-        assert sys.getsizeof(view.to_list()) == sys.getsizeof(list(range(n)))
+        assert sys.getsizeof(view.to_list()) <= sys.getsizeof(list(range(n)))
         zeros = array.array("d", bytes(8)) * n
         assert sys.getsizeof(view.to_array()) == sys.getsizeof(zeros)
 

@@ -5,12 +5,14 @@ import copy
 import gc
 import sys
 import tracemalloc
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from lazymap_sources import OnlyIterable, identity
+from native_oracle import any_length_is_native
 from support import fail_each_allocation
 
 from memopt import LazyMap
@@ -40,6 +42,7 @@ def consume(lazy: Any) -> None:
 
 FEW = range(2000)
 MANY = range(200_000)
+NATIVE = 30_000  # bytes of the blocks that arithmetic without calls goes through
 AS_LIST = list(MANY)
 AS_BYTES = bytes(200_000)
 
@@ -71,14 +74,15 @@ def add(x: int, y: int = 0) -> int:
     ],
 )
 def test_memory_does_not_depend_on_the_length(work: Callable[[], Any]) -> None:
-    assert peak_of(work) < 1000
+    assert peak_of(work) < 1000 + NATIVE
 
 
 def test_several_sources_and_batches_take_little_more() -> None:
-    assert peak_of(lambda: consume(LazyMap(add, MANY, AS_LIST))) < 1500
-    assert peak_of(lambda: consume(LazyMap(abs, MANY).batched(100).map(sum))) < 2500
+    assert peak_of(lambda: consume(LazyMap(add, MANY, AS_LIST))) < 1700
+    batched = LazyMap(abs, MANY).batched(100)
+    assert peak_of(lambda: consume(batched.map(sum))) < 2500 + NATIVE
     filtered = LazyMap(abs, MANY).filter(None)
-    assert peak_of(lambda: consume(filtered.batched(10).map(sum))) < 2500
+    assert peak_of(lambda: consume(filtered.batched(10).map(sum))) < 2500 + NATIVE
 
 
 def test_objects_are_small() -> None:
@@ -109,7 +113,7 @@ def test_a_cache_counts_its_table() -> None:
 
 def test_arrays_are_filled_without_a_list() -> None:
     size = 8 * len(MANY)
-    assert peak_of(lambda: LazyMap(float, MANY).to_array()) < size + 2000
+    assert peak_of(lambda: LazyMap(float, MANY).to_array()) < size + 2000 + NATIVE
     assert peak_of(lambda: LazyMap(lambda x: None, MANY).to_list()) < size + 2000
 
 
@@ -117,6 +121,19 @@ def test_arrays_are_filled_without_a_list() -> None:
 
 
 SOURCE = [1, 2, 3]
+
+# CPython does not survive every failing allocation in Python code, such as that
+# of a lambda in 3.12, or that which recognises: these are known before.
+TIMES_ONE = (1).__mul__
+
+
+def half_of_twice(x: int) -> int:
+    return x * 2 // 2
+
+
+def halve(x: float) -> float:
+    return x * 0.5
+
 
 MAKERS: dict[str, Callable[[], Any]] = {
     "view": lambda: LazyMap(add, SOURCE),
@@ -132,12 +149,38 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "cached iterator": lambda: LazyMap(add, iter(SOURCE)).cached(),
     "cached set": lambda: LazyMap(add, {1, 2, 3}).cached(),
     "strict": lambda: LazyMap(max, SOURCE, SOURCE, strict=True),
+    "native list": lambda: LazyMap(lambda x: x * 1, SOURCE),
+    "native tuple": lambda: LazyMap(lambda x: x * 1, (1, 2, 3)),
+    "native range": lambda: LazyMap(half_of_twice, range(1, 4)),
+    "native buffer": lambda: LazyMap(TIMES_ONE, array("q", SOURCE)),
+    "native slice": lambda: LazyMap(lambda x: x * 1, [*SOURCE, 4])[:3],
+    "native fused": lambda: LazyMap(lambda x: x + 1, SOURCE).map(lambda x: x - 1),
+    "native then called": lambda: LazyMap(lambda x: x + 0, SOURCE).map(add),
+    "native two": lambda: LazyMap(lambda x, y: x + y - x, SOURCE, SOURCE),
+    "native then not": lambda: LazyMap(lambda x: x << 0, [1, 2, True + 2]),
+    "many lanes": lambda: LazyMap(
+        lambda x: x * (1 + (2 + (3 + (4 + x - x) - 4) - 3) - 2), SOURCE
+    ),
 }
+
+
+@pytest.fixture(autouse=True)
+def _any_length() -> Any:
+    with any_length_is_native():
+        yield
+
 
 USES: dict[str, Callable[[Any], Any]] = {
     "list": lambda lazy: list(lazy),
     "to_list": lambda lazy: lazy.to_list(),
     "to_array": lambda lazy: lazy.to_array("q"),
+    "sum": lambda lazy: lazy.sum(),
+    "sum of floats": lambda lazy: lazy.sum(0.5),
+    "mean": lambda lazy: lazy.mean(),
+    "min": lambda lazy: lazy.min(),
+    "in": lambda lazy: 7 in lazy,
+    "native_reason": lambda lazy: lazy.native_reason,
+    "array of floats": lambda lazy: lazy.map(halve).to_array(),
     "count": lambda lazy: lazy.count(2),
     "repr": lambda lazy: repr(lazy),
     "map": lambda lazy: list(lazy.map(abs)),

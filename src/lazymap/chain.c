@@ -13,6 +13,7 @@ chain_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
         Py_VISIT(self->stage[i].callable);
+        Py_VISIT(self->stage[i].guard);
     }
     return 0;
 }
@@ -26,7 +27,10 @@ chain_dealloc(PyObject *op)
     Py_TRASHCAN_BEGIN(op, chain_dealloc);
     for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
         Py_XDECREF(self->stage[i].callable);
+        Py_XDECREF(self->stage[i].program);
+        Py_XDECREF(self->stage[i].guard);
     }
+    Py_XDECREF(self->reason);
     type->tp_free(op);
     Py_DECREF(type);
     Py_TRASHCAN_END;
@@ -39,17 +43,21 @@ chain_alloc(mo_lazymap_state *state, Py_ssize_t size)
     mo_chain *self = PyObject_GC_NewVar(mo_chain, state->chain_type, size);
     if (self != NULL) {
         self->filters = false;
+        self->native = -1;
+        self->reason = NULL;
         for (Py_ssize_t i = 0; i < size; i++) {
-            self->stage[i].callable = NULL;
+            self->stage[i] = (mo_stage){.kind = MO_STAGE_MAP};
         }
     }
     return self;
 }
 
 static void
-chain_set(mo_chain *self, Py_ssize_t i, mo_stage_kind kind, PyObject *callable)
+chain_set(mo_chain *self, Py_ssize_t i, mo_stage_kind kind, PyObject *callable,
+          bool called)
 {
     self->stage[i].kind = kind;
+    self->stage[i].called = called;
     self->stage[i].callable = Py_NewRef(callable);
     self->filters |= kind == MO_STAGE_FILTER;
 }
@@ -78,7 +86,7 @@ check_callable(mo_stage_kind kind, PyObject *callable)
 
 mo_chain *
 mo_chain_extend(mo_lazymap_state *state, const mo_chain *base,
-                mo_stage_kind kind, PyObject *callable)
+                mo_stage_kind kind, PyObject *callable, bool called)
 {
     if (check_callable(kind, callable) < 0) {
         return NULL;
@@ -89,9 +97,10 @@ mo_chain_extend(mo_lazymap_state *state, const mo_chain *base,
         return NULL;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        chain_set(self, i, base->stage[i].kind, base->stage[i].callable);
+        const mo_stage *stage = &base->stage[i];
+        chain_set(self, i, stage->kind, stage->callable, stage->called);
     }
-    chain_set(self, n, kind, callable);
+    chain_set(self, n, kind, callable, called);
     PyObject_GC_Track(self);
     return self;
 }
@@ -129,7 +138,10 @@ mo_stage_passes(const mo_stage *stage, PyObject *value)
     return passes;
 }
 
-static const char *const stage_names[] = {"map", "filter"};
+/* By mo_stage_kind; the last is a map with native=False. */
+static const char *const stage_names[] = {"map", "filter", "call"};
+
+#define STAGE_NAMES 3
 
 PyObject *
 mo_chain_as_tuple(const mo_chain *chain)
@@ -141,7 +153,8 @@ mo_chain_as_tuple(const mo_chain *chain)
     for (Py_ssize_t i = 0; i < Py_SIZE(chain); i++) {
         const mo_stage *stage = &chain->stage[i];
         PyObject *pair =
-            Py_BuildValue("sO", stage_names[stage->kind], stage->callable);
+            Py_BuildValue("sO", stage_names[stage->called ? 2 : stage->kind],
+                          stage->callable);
         if (pair == NULL) {
             Py_DECREF(stages);
             return NULL;
@@ -162,12 +175,13 @@ chain_set_pair(mo_chain *self, Py_ssize_t i, PyObject *pair)
     if (!PyArg_ParseTuple(pair, "UO:LazyMap stage", &name, &callable)) {
         return -1;
     }
-    for (int kind = MO_STAGE_MAP; kind <= MO_STAGE_FILTER; kind++) {
-        if (PyUnicode_CompareWithASCIIString(name, stage_names[kind]) == 0) {
-            if (check_callable((mo_stage_kind)kind, callable) < 0) {
+    for (int k = 0; k < STAGE_NAMES; k++) {
+        if (PyUnicode_CompareWithASCIIString(name, stage_names[k]) == 0) {
+            mo_stage_kind kind = k == 1 ? MO_STAGE_FILTER : MO_STAGE_MAP;
+            if (check_callable(kind, callable) < 0) {
                 return -1;
             }
-            chain_set(self, i, (mo_stage_kind)kind, callable);
+            chain_set(self, i, kind, callable, k == 2);
             return 0;
         }
     }

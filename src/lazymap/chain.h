@@ -1,7 +1,8 @@
 /* chain.h - what a LazyMap does to each item: functions and predicates.
  *
- * A chain is immutable and shared by the LazyMaps and iterators that run it,
- * each of which owns a reference; it owns its callables.  It is a Python
+ * A chain is shared by the LazyMaps and iterators that run it, each of which
+ * owns a reference; it owns its callables.  It never changes, but for the
+ * programs that are found once, when it is first run.  It is a Python
  * object so that the collector sees through it, but no caller ever does. */
 #ifndef MO_LAZYMAP_CHAIN_H
 #define MO_LAZYMAP_CHAIN_H
@@ -13,22 +14,33 @@ typedef enum {
     MO_STAGE_FILTER, /* the value is dropped unless callable(value) is true */
 } mo_stage_kind;
 
+/* As many stages as one program is made of; later ones are called. */
+#define MO_NATIVE_STAGES 16
+
 typedef struct {
     mo_stage_kind kind;
+    bool called;        /* native=False: never a program */
     PyObject *callable; /* owned; a filter's None tests the value itself */
+    PyObject *program;  /* owned mo_program, once recognised; or NULL */
+    PyObject *guard;    /* owned: what the callable must still have for the
+                           program to be what it does (see recognise.h); NULL
+                           if it cannot change */
 } mo_stage;
 
 typedef struct {
     PyVarObject ob_base; /* ob_size: how many stages; 0 changes nothing */
     bool filters;        /* one of them is a filter */
+    int8_t native;       /* how many, from the first on, are programs; -1
+                            before mo_chain_recognise */
+    PyObject *reason;    /* owned str: why not all are; NULL if they are */
     mo_stage stage[];
 } mo_chain;
 
 /* A new chain: those of `base`, then one more.  TypeError for a callable
- * that is none. */
+ * that is none.  `called`: never make a program of it. */
 mo_chain *
 mo_chain_extend(mo_lazymap_state *state, const mo_chain *base,
-                mo_stage_kind kind, PyObject *callable);
+                mo_stage_kind kind, PyObject *callable, bool called);
 
 /* After a stage failed: its StopIteration, which would end the caller's loop
  * as if the sources had, becomes the cause of a RuntimeError (PEP 479). */

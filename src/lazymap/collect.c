@@ -4,14 +4,84 @@
  * the functions may make the sources longer or shorter meanwhile.  It is the
  * caller's only when complete. */
 #include "lazymap/internal.h"
+#include "lazymap/native.h"
+
+/* --- to_list ---------------------------------------------------------------- */
+
+typedef struct {
+    mo_consumer consumer;
+    PyObject *list;  /* owned; untracked, as it has empty places */
+    Py_ssize_t used; /* places filled */
+} mo_lister;
+
+static bool
+list_take(mo_consumer *consumer, mo_type type, const mo_value *results,
+          size_t n)
+{
+    mo_lister *self = (mo_lister *)consumer;
+    if ((size_t)(PyList_GET_SIZE(self->list) - self->used) < n) {
+        return false;
+    }
+    PyObject **place = &PyList_GET_ITEM(self->list, self->used);
+    for (size_t i = 0; i < n; i++) {
+        place[i] = mo_native_box(type, results[i]);
+        if (place[i] == NULL) {
+            return false; /* with MemoryError set */
+        }
+    }
+    self->used += (Py_ssize_t)n;
+    return true;
+}
+
+static int
+list_each(mo_consumer *consumer, PyObject *value)
+{
+    mo_lister *self = (mo_lister *)consumer;
+    if (self->used < PyList_GET_SIZE(self->list)) {
+        PyList_SET_ITEM(self->list, self->used, Py_NewRef(value));
+    }
+    else if (PyList_Append(self->list, value) < 0) {
+        return -1;
+    }
+    self->used++;
+    return 0;
+}
+
+/* By blocks, for the sources that can be read so. */
+static PyObject *
+list_by_blocks(PyObject *op)
+{
+    Py_ssize_t n = mo_lazymap_length((mo_lazymap *)op, PY_SSIZE_T_MAX);
+    mo_lister lister = {{list_take, list_each, true, true, false}, NULL, 0};
+    if (n < 0 || (lister.list = PyList_New(n)) == NULL) {
+        return NULL;
+    }
+    PyObject_GC_UnTrack(lister.list);
+    if (mo_lazymap_consume(op, &lister.consumer) < 0) {
+        Py_DECREF(lister.list);
+        return NULL;
+    }
+    if (lister.used < n) { /* a function has made a source shorter */
+        Py_SET_SIZE(lister.list, lister.used);
+    }
+    PyObject_GC_Track(lister.list);
+    return lister.list;
+}
 
 /* list() asks for the length first, allocates that much, and keeps to what
  * the iteration gives. */
 PyObject *
 mo_lazymap_to_list(PyObject *op, PyObject *ignored)
 {
+    mo_lazymap *self = (mo_lazymap *)op;
+    if (Py_IS_TYPE(op, self->state->lazymap_type) && !self->chain->filters &&
+        mo_lazymap_feeds(self)) {
+        return list_by_blocks(op);
+    }
     return PyObject_CallOneArg((PyObject *)&PyList_Type, op);
 }
+
+/* --- to_array ---------------------------------------------------------------- */
 
 /* array.array, borrowed, or NULL with an exception. */
 static PyObject *
@@ -71,33 +141,142 @@ zero_array(PyObject *type, PyObject *typecode, Py_ssize_t n)
     return array;
 }
 
+typedef struct {
+    mo_consumer consumer;
+    PyObject *array;  /* borrowed, of n items */
+    PyObject *append; /* borrowed, the method's name */
+    Py_ssize_t i, n;  /* items set, and that there is room for */
+    bool exported;    /* `view` is of the array, which cannot be resized */
+    Py_buffer view;   /* owned if exported */
+} mo_filler;
+
+#define STORE_INTS(TYPE, LEAST, GREATEST)                                   \
+    for (size_t k = 0; k < n; k++) {                                        \
+        if (results[k].i < (LEAST) || results[k].i > (int64_t)(GREATEST)) { \
+            return false;                                                   \
+        }                                                                   \
+    }                                                                       \
+    for (size_t k = 0; k < n; k++) {                                        \
+        ((TYPE *)to)[k] = (TYPE)results[k].i;                               \
+    }                                                                       \
+    return true
+
+/* Stores ints as array.array does, or none of them. */
+static bool
+store_ints(char typecode, void *to, const mo_value *results, size_t n)
+{
+    switch (typecode) {
+        case 'b':
+            STORE_INTS(signed char, SCHAR_MIN, SCHAR_MAX);
+        case 'B':
+            STORE_INTS(unsigned char, 0, UCHAR_MAX);
+        case 'h':
+            STORE_INTS(short, SHRT_MIN, SHRT_MAX);
+        case 'H':
+            STORE_INTS(unsigned short, 0, USHRT_MAX);
+        case 'i':
+            STORE_INTS(int, INT_MIN, INT_MAX);
+        case 'I':
+            STORE_INTS(unsigned int, 0, UINT_MAX);
+        case 'l':
+            STORE_INTS(long, LONG_MIN, LONG_MAX);
+        case 'L': /* every int64_t that is not negative, or 32 bits */
+            STORE_INTS(unsigned long, 0,
+                       ULONG_MAX / 2 > UINT_MAX ? INT64_MAX : ULONG_MAX);
+        case 'q':
+            STORE_INTS(long long, INT64_MIN, INT64_MAX);
+        case 'Q':
+            STORE_INTS(unsigned long long, 0, INT64_MAX);
+        case 'f':
+            for (size_t k = 0; k < n; k++) {
+                ((float *)to)[k] = (float)(double)results[k].i;
+            }
+            return true;
+        case 'd':
+            for (size_t k = 0; k < n; k++) {
+                ((double *)to)[k] = (double)results[k].i;
+            }
+            return true;
+        default:
+            return false;
+    }
+}
+
+static bool
+store_floats(char typecode, void *to, const mo_value *results, size_t n)
+{
+    if (typecode == 'd') {
+        memcpy(to, results, n * sizeof(double));
+        return true;
+    }
+    for (size_t k = 0; typecode == 'f' && k < n; k++) {
+        ((float *)to)[k] = (float)results[k].f;
+    }
+    return typecode == 'f';
+}
+
+static bool
+fill_take(mo_consumer *consumer, mo_type type, const mo_value *results,
+          size_t n)
+{
+    mo_filler *self = (mo_filler *)consumer;
+    if (!self->exported || (Py_ssize_t)n > self->n - self->i) {
+        return false;
+    }
+    char typecode = self->view.format[0];
+    char *to = (char *)self->view.buf + self->i * self->view.itemsize;
+    bool stored = type == MO_FLOAT ? store_floats(typecode, to, results, n)
+                                   : store_ints(typecode, to, results, n);
+    self->i += stored ? (Py_ssize_t)n : 0;
+    return stored;
+}
+
+static void
+filler_close(mo_filler *self)
+{
+    if (self->exported) {
+        self->exported = false;
+        PyBuffer_Release(&self->view);
+    }
+}
+
+static int
+fill_each(mo_consumer *consumer, PyObject *value)
+{
+    mo_filler *self = (mo_filler *)consumer;
+    Py_ssize_t i = self->i++;
+    if (i < self->n) {
+        return PySequence_SetItem(self->array, i, value);
+    }
+    filler_close(self);
+    PyObject *none =
+        PyObject_CallMethodOneArg(self->array, self->append, value);
+    Py_XDECREF(none);
+    return none == NULL ? -1 : 0;
+}
+
 /* Puts the values into an array of n items, and makes it as long as there
  * are values: 0 or -1. */
 static int
 array_fill(PyObject *array, Py_ssize_t n, PyObject *op, PyObject *append)
 {
-    Py_ssize_t i = 0;
-    int status = 0;
-    PyObject *value, *iterator = PyObject_GetIter(op);
-    if (iterator == NULL) {
+    mo_filler filler = {
+        .consumer = {.take = fill_take, .each = fill_each},
+        .array = array,
+        .append = append,
+        .n = n,
+        .exported = true,
+    };
+    if (PyObject_GetBuffer(array, &filler.view, PyBUF_CONTIG | PyBUF_FORMAT) <
+        0) {
         return -1;
     }
-    for (; status == 0 && (value = PyIter_Next(iterator)) != NULL; i++) {
-        if (i < n) {
-            status = PySequence_SetItem(array, i, value);
-        }
-        else {
-            PyObject *none = PyObject_CallMethodOneArg(array, append, value);
-            status = none ? 0 : -1;
-            Py_XDECREF(none);
-        }
-        Py_DECREF(value);
-    }
-    Py_DECREF(iterator);
-    if (PyErr_Occurred()) {
+    int status = mo_lazymap_consume(op, &filler.consumer);
+    filler_close(&filler);
+    if (status < 0) {
         return -1;
     }
-    return i < n ? PySequence_DelSlice(array, i, n) : 0;
+    return filler.i < n ? PySequence_DelSlice(array, filler.i, n) : 0;
 }
 
 PyObject *

@@ -78,6 +78,9 @@ open_whole(mo_lazymap_state *state, mo_cursor *cursor, PyObject *source)
     else if (PyTuple_CheckExact(source)) {
         cursor->kind = MO_CURSOR_TUPLE;
     }
+    else if (mo_is_number_buffer(state, source)) {
+        cursor->kind = MO_CURSOR_BUFFER;
+    }
     else if (Py_IS_TYPE(source, state->cache_type)) {
         cursor->kind = MO_CURSOR_GETTER;
         cursor->get = mo_cache_get;
@@ -205,9 +208,9 @@ mo_cursor_restore(mo_lazymap_state *state, mo_cursor *cursor, PyObject *saved)
     if (mo_cursor_open(state, cursor, source, NULL) < 0) {
         return -1;
     }
-    bool indexed = cursor->kind == MO_CURSOR_LIST ||
-                   cursor->kind == MO_CURSOR_TUPLE ||
-                   cursor->kind == MO_CURSOR_GETTER;
+    bool indexed =
+        cursor->kind == MO_CURSOR_LIST || cursor->kind == MO_CURSOR_TUPLE ||
+        cursor->kind == MO_CURSOR_BUFFER || cursor->kind == MO_CURSOR_GETTER;
     if (index < 0 || (index > 0 && !indexed)) {
         PyErr_SetString(PyExc_ValueError, "not an index of a LazyMap cursor");
         return -1;
@@ -223,6 +226,20 @@ next_in_window(mo_cursor *cursor, PyObject *sequence)
         return NULL;
     }
     return mo_source_item(sequence, mo_cursor_next_index(cursor));
+}
+
+/* As the iterators of these types: until there is no such index. */
+static PyObject *
+next_in_buffer(mo_cursor *cursor, PyObject *source)
+{
+    PyObject *item = PySequence_GetItem(source, cursor->index);
+    if (item != NULL) {
+        cursor->index++;
+    }
+    else if (PyErr_ExceptionMatches(PyExc_IndexError)) {
+        PyErr_Clear();
+    }
+    return item;
 }
 
 static PyObject *
@@ -250,6 +267,9 @@ mo_cursor_next_other(mo_cursor *cursor)
     PyObject *object = Py_NewRef(cursor->object);
     if (cursor->kind == MO_CURSOR_WINDOW) {
         item = next_in_window(cursor, object);
+    }
+    else if (cursor->kind == MO_CURSOR_BUFFER) {
+        item = next_in_buffer(cursor, object);
     }
     else if (cursor->kind == MO_CURSOR_GETTER) {
         item = next_by_getter(cursor, object);
@@ -286,6 +306,10 @@ mo_cursor_remaining(mo_lazymap_state *state, mo_cursor *cursor)
             return cursor->remaining;
         case MO_CURSOR_ENDED:
             return 0;
+        case MO_CURSOR_BUFFER: {
+            Py_ssize_t length = PyObject_Size(cursor->object);
+            return rest_of(length, cursor->index);
+        }
         default:
             break;
     }

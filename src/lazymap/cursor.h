@@ -15,6 +15,7 @@ typedef enum {
     MO_CURSOR_RANGE,  /* exact range of values that fit in 64 bits */
     MO_CURSOR_STRIDE, /* exact list, by the indices of a window */
     MO_CURSOR_WINDOW, /* any other Sequence, by those */
+    MO_CURSOR_BUFFER, /* see mo_is_number_buffer, to its live end */
     MO_CURSOR_GETTER, /* a source of this room, to its live end */
     MO_CURSOR_ITER,   /* anything, by its iterator */
     MO_CURSOR_NESTED, /* the same, by one of this room's iterators */
@@ -56,6 +57,32 @@ mo_cursor_restore(mo_lazymap_state *state, mo_cursor *cursor, PyObject *saved);
 
 int
 mo_cursor_traverse(mo_cursor *cursor, visitproc visit, void *arg);
+
+/* Moves past the next n items, which there must be; not for GETTER, ITER and
+ * NESTED. */
+static inline void
+mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n)
+{
+    switch (cursor->kind) {
+        case MO_CURSOR_RANGE:
+            cursor->remaining -= n;
+            /* Past the last item it may wrap around, and is not used. */
+            cursor->value =
+                (long long)((unsigned long long)cursor->value +
+                            (unsigned long long)n *
+                                (unsigned long long)cursor->stride);
+            break;
+        case MO_CURSOR_STRIDE:
+        case MO_CURSOR_WINDOW:
+            cursor->remaining -= n;
+            if (cursor->remaining > 0) { /* past the last it could overflow */
+                cursor->index += n * cursor->step;
+            }
+            break;
+        default:
+            cursor->index += n;
+    }
+}
 
 /* Items still to come; -1 if unknown, -2 with an exception. */
 Py_ssize_t

@@ -9,6 +9,8 @@
 #include "lazymap/source.h"
 #include "lazymap/window.h"
 
+typedef struct mo_consumer mo_consumer; /* see native.h */
+
 /* --- lazymap.c, view.c: LazyMap ---------------------------------------- */
 
 /* A LazyMap never changes, but for a LazyMapIterator's sources. */
@@ -89,6 +91,34 @@ PyObject *
 mo_lazymap_to_array(PyObject *op, PyObject *args, PyObject *kwargs);
 
 PyObject *
+mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs); /* reduce.c */
+
+PyObject *
+mo_lazymap_mean(PyObject *op, PyObject *ignored);
+
+PyObject *
+mo_lazymap_min(PyObject *op, PyObject *ignored);
+
+PyObject *
+mo_lazymap_max(PyObject *op, PyObject *ignored);
+
+PyObject *
+mo_lazymap_native(PyObject *op, void *closure); /* recognise.c */
+
+PyObject *
+mo_lazymap_native_reason(PyObject *op, void *closure);
+
+/* closed.c: what the LazyMap has for that function of memopt.closed_forms,
+ * with `argument`, which may be NULL; or NULL, without an exception if there
+ * is no closed form. */
+PyObject *
+mo_lazymap_closed_form(PyObject *op, const char *function, PyObject *argument);
+
+/* True if all its sources are of types that can be read without boxing. */
+bool
+mo_lazymap_feeds(mo_lazymap *self);
+
+PyObject *
 mo_lazymap_reduce(PyObject *op, PyObject *ignored); /* pickle.c */
 
 PyObject *
@@ -109,6 +139,16 @@ mo_iterator_restore(mo_lazymap_state *state, PyObject *args);
 /* Its tp_iternext: NULL without an exception at the end. */
 PyObject *
 mo_iterator_next(PyObject *op);
+
+/* All values of a LazyMap to the consumer, in blocks where they can be had
+ * without calling the functions, else by consumer->each.  0 or -1. */
+int
+mo_lazymap_consume(PyObject *op, mo_consumer *consumer);
+
+/* Gives the consumer what can be had without calling the functions, and goes
+ * past it; 0 or -1.  Then mo_iterator_next, then this again, to the end. */
+int
+mo_iterator_fold(PyObject *op, mo_consumer *consumer);
 
 /* True from its end on, when it has let go of all that it owned. */
 bool
@@ -172,6 +212,12 @@ mo_tuples_new(mo_lazymap_state *state, PyObject *lazymap, Py_ssize_t n,
 
 int
 mo_chain_setup(PyObject *module, mo_lazymap_state *state);
+
+int
+mo_program_setup(PyObject *module, mo_lazymap_state *state);
+
+int
+mo_recognise_setup(PyObject *module, mo_lazymap_state *state);
 
 int
 mo_lazymap_type_setup(PyObject *module, mo_lazymap_state *state);

@@ -6,12 +6,14 @@
  * the cursors on, before it runs the chain on them. */
 #include "lazymap/cursor.h"
 #include "lazymap/internal.h"
+#include "lazymap/native.h"
 
 typedef struct {
     PyVarObject ob_base;     /* ob_size: how many sources, at least 1 */
     mo_lazymap_state *state; /* borrowed from the module */
     mo_chain *chain;         /* owned; NULL once exhausted */
     PyObject *owner;         /* owned: the LazyMap, or NULL */
+    mo_native *native;       /* owned: what saves the calls; or NULL */
     bool strict;             /* the sources must end together */
     bool aligned;            /* an item that one source fails to give is
                                 passed over in the others too */
@@ -43,6 +45,10 @@ iterator_clear(PyObject *op)
         mo_cursor_end(&self->cursor[i]);
     }
     Py_CLEAR(self->owner);
+    if (self->native != NULL && !self->native->busy) {
+        mo_native_free(self->native);
+        self->native = NULL;
+    }
     return 0;
 }
 
@@ -71,6 +77,7 @@ iterator_alloc(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
     self->state = state;
     self->chain = (mo_chain *)Py_NewRef(chain);
     self->owner = Py_XNewRef(owner);
+    self->native = NULL;
     self->strict = strict;
     self->aligned = true;
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -97,6 +104,10 @@ mo_iterator_new(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
     }
     /* Of iterators no one knows whether an error has cost them an item. */
     self->aligned = owner != NULL && n > 1;
+    if (mo_native_new(state, chain, self->cursor, n, &self->native) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -171,11 +182,32 @@ was_dropped(PyObject *value)
     return value == NULL && !PyErr_Occurred();
 }
 
+/* A value by way of the chain's programs and then its other stages.  NULL if
+ * there is none, without an exception: *left says whether that is because
+ * all is left to be done by calling, or because the value was dropped. */
+static MO_NOINLINE PyObject *
+next_natively(mo_iterator *self, mo_chain *chain, bool *left)
+{
+    PyObject *value = mo_native_next(self->native, chain, self->cursor);
+    *left = value == NULL && !PyErr_Occurred();
+    if (value == NULL || chain->native == Py_SIZE(chain)) {
+        return value;
+    }
+    return mo_chain_apply(chain, chain->native, value);
+}
+
 static inline PyObject *
-next_of_one(mo_iterator *self, const mo_chain *chain)
+next_of_one(mo_iterator *self, mo_chain *chain)
 {
     PyObject *value;
     do {
+        if (self->native != NULL) {
+            bool left;
+            value = next_natively(self, chain, &left);
+            if (!left) {
+                continue;
+            }
+        }
         PyObject *item = mo_cursor_next(&self->cursor[0]);
         if (item == NULL) {
             iterator_stop(self, 0);
@@ -204,12 +236,20 @@ take_items(mo_iterator *self, mo_arguments *args)
 
 /* Not inlined, so that the single source, the usual case, stays cheap. */
 static MO_NOINLINE PyObject *
-next_of_several(mo_iterator *self, const mo_chain *chain)
+next_of_several(mo_iterator *self, mo_chain *chain)
 {
     PyObject *value = NULL;
     bool taken;
     do {
         mo_arguments args;
+        if (self->native != NULL) {
+            bool left;
+            value = next_natively(self, chain, &left);
+            taken = !left;
+            if (taken) {
+                continue;
+            }
+        }
         if (mo_arguments_open(&args, Py_SIZE(self)) < 0) {
             return NULL;
         }
@@ -235,6 +275,21 @@ mo_iterator_next(PyObject *op)
                                        : next_of_several(self, chain);
     Py_DECREF(chain);
     return value;
+}
+
+int
+mo_iterator_fold(PyObject *op, mo_consumer *consumer)
+{
+    mo_iterator *self = (mo_iterator *)op;
+    mo_chain *chain = self->chain;
+    if (self->native == NULL || chain == NULL ||
+        chain->native != Py_SIZE(chain)) {
+        return 0;
+    }
+    Py_INCREF(chain);
+    int status = mo_native_fold(self->native, chain, self->cursor, consumer);
+    Py_DECREF(chain);
+    return status;
 }
 
 Py_ssize_t
@@ -326,6 +381,10 @@ restore_iterator(mo_lazymap_state *state, mo_chain *chain, PyObject *cursors,
     }
     if (n == 0) {
         (void)iterator_clear((PyObject *)self);
+    }
+    else if (mo_native_new(state, chain, self->cursor, n, &self->native) < 0) {
+        Py_DECREF(self);
+        return NULL;
     }
     PyObject_GC_Track(self);
     return self;

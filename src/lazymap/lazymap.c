@@ -82,13 +82,14 @@ check_equal_lengths(mo_lazymap *self)
 /* The same sources after one more stage.  An iterator is not taken apart:
  * it can be read both by itself and through what is made of it. */
 static PyObject *
-lazymap_extend(mo_lazymap *self, mo_stage_kind kind, PyObject *callable)
+lazymap_extend(mo_lazymap *self, mo_stage_kind kind, PyObject *callable,
+               bool called)
 {
     mo_lazymap_state *state = self->state;
     bool nested = self->kind == MO_ONE_SHOT;
     const mo_window *window = self->frozen ? &self->window : NULL;
     mo_chain *base = nested ? (mo_chain *)state->identity : self->chain;
-    mo_chain *chain = mo_chain_extend(state, base, kind, callable);
+    mo_chain *chain = mo_chain_extend(state, base, kind, callable, called);
     if (chain == NULL) {
         return NULL;
     }
@@ -106,10 +107,11 @@ lazymap_extend(mo_lazymap *self, mo_stage_kind kind, PyObject *callable)
 
 static PyObject *
 lazymap_from_sources(mo_lazymap_state *state, PyTypeObject *cls,
-                     PyObject *func, PyObject *sources, bool strict)
+                     PyObject *func, PyObject *sources, bool strict,
+                     bool called)
 {
     mo_chain *chain = mo_chain_extend(state, (mo_chain *)state->identity,
-                                      MO_STAGE_MAP, func);
+                                      MO_STAGE_MAP, func, called);
     if (chain == NULL) {
         return NULL;
     }
@@ -130,15 +132,15 @@ lazymap_from_sources(mo_lazymap_state *state, PyTypeObject *cls,
 static PyObject *
 lazymap_new(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"strict", NULL};
+    static char *names[] = {"strict", "native", NULL};
     mo_lazymap_state *state = &mo_state_of(cls)->lazymap;
-    int strict = 0;
+    int strict = 0, native = 1;
     PyObject *none = PyTuple_New(0);
     if (none == NULL) {
         return NULL;
     }
-    int parsed = PyArg_ParseTupleAndKeywords(none, kwargs, "|$p:LazyMap",
-                                             names, &strict);
+    int parsed = PyArg_ParseTupleAndKeywords(none, kwargs, "|$pp:LazyMap",
+                                             names, &strict, &native);
     Py_DECREF(none);
     if (!parsed) {
         return NULL;
@@ -155,13 +157,14 @@ lazymap_new(PyTypeObject *cls, PyObject *args, PyObject *kwargs)
     PyObject *first = PyTuple_GET_ITEM(args, 1);
     if (n == 2 && cls == state->lazymap_type &&
         Py_IS_TYPE(first, state->lazymap_type)) {
-        return lazymap_extend(as_lazymap(first), MO_STAGE_MAP, func);
+        return lazymap_extend(as_lazymap(first), MO_STAGE_MAP, func, !native);
     }
     PyObject *sources = PyTuple_GetSlice(args, 1, n);
     if (sources == NULL) {
         return NULL;
     }
-    PyObject *op = lazymap_from_sources(state, cls, func, sources, strict);
+    PyObject *op =
+        lazymap_from_sources(state, cls, func, sources, strict, !native);
     Py_DECREF(sources);
     return op;
 }
@@ -311,17 +314,25 @@ lazymap_reversed(PyObject *op, PyObject *ignored)
 /* --- What is made of a LazyMap ------------------------------------------- */
 
 PyDoc_STRVAR(map_doc,
-"map($self, func, /)\n--\n\n"
+"map($self, func, /, *, native=True)\n--\n\n"
 "A LazyMap of func(value) for each value of this one, over the same sources.\n\n"
 "The functions run one after the other on each item, in one pass:\n"
-"LazyMap(f, xs).map(g) is LazyMap(lambda x: g(f(x)), xs).\n\n"
+"LazyMap(f, xs).map(g) is LazyMap(lambda x: g(f(x)), xs).  native=False has\n"
+"func called for each item, as it has in LazyMap().\n\n"
 ">>> list(memopt.LazyMap(abs, [-1, -2]).map(str))\n"
 "['1', '2']");
 
 static PyObject *
-lazymap_map(PyObject *op, PyObject *func)
+lazymap_map(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    return lazymap_extend(as_lazymap(op), MO_STAGE_MAP, func);
+    static char *names[] = {"", "native", NULL};
+    PyObject *func;
+    int native = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:map", names, &func,
+                                     &native)) {
+        return NULL;
+    }
+    return lazymap_extend(as_lazymap(op), MO_STAGE_MAP, func, !native);
 }
 
 PyDoc_STRVAR(filter_doc,
@@ -338,7 +349,7 @@ PyDoc_STRVAR(filter_doc,
 static PyObject *
 lazymap_filter(PyObject *op, PyObject *predicate)
 {
-    return lazymap_extend(as_lazymap(op), MO_STAGE_FILTER, predicate);
+    return lazymap_extend(as_lazymap(op), MO_STAGE_FILTER, predicate, false);
 }
 
 /* A LazyMap of the items of one source as they are; takes over `source`. */
@@ -441,8 +452,52 @@ PyDoc_STRVAR(index_doc,
 ">>> memopt.LazyMap(abs, range(-2, 3)).index(1, 2)\n"
 "3");
 
+PyDoc_STRVAR(sum_doc,
+"sum($self, /, start=0)\n--\n\n"
+"The sum of start and all values, without error.\n\n"
+"An int if all are int or bool, exact at any size.  A float if there are\n"
+"floats: the exact sum, rounded once, as memopt.fsum gives it; so it may be\n"
+"more accurate than sum(), which rounds after each addition.  NumPy's numbers\n"
+"count as the int or float that they are.  From the first value on that is\n"
+"neither, values are added with +, as sum() does.\n\n"
+"TypeError for what cannot be added, and for text, as in sum().\n\n"
+">>> memopt.LazyMap(lambda x: x * 2, range(1_000_000)).sum()\n"
+"999999000000\n"
+">>> memopt.LazyMap(lambda x: x * 0.1, [1.0] * 10).sum()\n"
+"1.0");
+
+PyDoc_STRVAR(mean_doc,
+"mean($self, /)\n--\n\n"
+"The exact sum of all values divided by their number, rounded once: a float\n"
+"for int and float values.  ValueError if there are none.\n\n"
+">>> memopt.LazyMap(abs, [-1, -2]).mean()\n"
+"1.5");
+
+PyDoc_STRVAR(min_doc,
+"min($self, /)\n--\n\n"
+"The least value, the first of equal ones, as min().  ValueError if there\n"
+"are none.\n\n"
+">>> memopt.LazyMap(lambda x: x * x - 4 * x, range(5)).min()\n"
+"-4");
+
+PyDoc_STRVAR(max_doc,
+"max($self, /)\n--\n\n"
+"The greatest value, the first of equal ones, as max().  ValueError if there\n"
+"are none.\n\n"
+">>> memopt.LazyMap(abs, [1, -3]).max()\n"
+"3");
+
+PyDoc_STRVAR(native_doc,
+"Whether values are computed without calling a function for each: all\n"
+"functions are arithmetic, the sources hold numbers, and no tool traces,\n"
+"profiles or monitors calls.  What cannot be computed exactly is had by calling\n"
+"nevertheless, so that values, types and exceptions are the same.");
+
+PyDoc_STRVAR(native_reason_doc,
+"Why native is False, as a str for people; None if it is True.");
+
 PyDoc_STRVAR(lazymap_doc,
-"LazyMap(func, iterable, /, *iterables, strict=False)\n--\n\n"
+"LazyMap(func, iterable, /, *iterables, strict=False, native=True)\n--\n\n"
 "The values func(item) for the items of an iterable, computed when asked for.\n\n"
 "What `[func(x) for x in iterable]` is, but for memory: no value is kept, and\n"
 "func runs again at each access.  With several iterables func takes one item\n"
@@ -468,7 +523,8 @@ PyDoc_STRVAR(lazymap_doc,
 "[20, 24, 28]");
 
 static PyMethodDef lazymap_methods[] = {
-    {"map", lazymap_map, METH_O, map_doc},
+    {"map", (PyCFunction)(void (*)(void))lazymap_map,
+     METH_VARARGS | METH_KEYWORDS, map_doc},
     {"filter", lazymap_filter, METH_O, filter_doc},
     {"batched", (PyCFunction)(void (*)(void))lazymap_batched,
      METH_VARARGS | METH_KEYWORDS, batched_doc},
@@ -476,6 +532,11 @@ static PyMethodDef lazymap_methods[] = {
     {"to_list", mo_lazymap_to_list, METH_NOARGS, to_list_doc},
     {"to_array", (PyCFunction)(void (*)(void))mo_lazymap_to_array,
      METH_VARARGS | METH_KEYWORDS, to_array_doc},
+    {"sum", (PyCFunction)(void (*)(void))mo_lazymap_sum,
+     METH_VARARGS | METH_KEYWORDS, sum_doc},
+    {"mean", mo_lazymap_mean, METH_NOARGS, mean_doc},
+    {"min", mo_lazymap_min, METH_NOARGS, min_doc},
+    {"max", mo_lazymap_max, METH_NOARGS, max_doc},
     {"count", mo_lazymap_count, METH_O, count_doc},
     {"index", (PyCFunction)(void (*)(void))mo_lazymap_index, METH_FASTCALL,
      index_doc},
@@ -485,6 +546,12 @@ static PyMethodDef lazymap_methods[] = {
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("See PEP 585")},
     {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef lazymap_getset[] = {
+    {"native", mo_lazymap_native, NULL, native_doc, NULL},
+    {"native_reason", mo_lazymap_native_reason, NULL, native_reason_doc, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef lazymap_members[] = {
@@ -508,6 +575,7 @@ static PyType_Slot lazymap_slots[] = {
     {Py_mp_subscript, lazymap_subscript},
     {Py_tp_methods, lazymap_methods},
     {Py_tp_members, lazymap_members},
+    {Py_tp_getset, lazymap_getset},
     {0, NULL},
 };
 

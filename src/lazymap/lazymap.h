@@ -17,6 +17,8 @@ typedef struct mo_state mo_state;
  * CPython's attribute cache keeps each new string that it is asked for. */
 typedef enum {
     MO_NAME_APPEND,
+    MO_NAME_ARGS,
+    MO_NAME_FUNC,
     MO_NAME_GETSTATE,
     MO_NAME_REDUCE_EX,
     MO_NAME_SETSTATE,
@@ -26,12 +28,25 @@ typedef enum {
     MO_NAMES, /* how many */
 } mo_lazymap_name;
 
+/* What was found out about callables: a few of them, so that the same lambda
+ * in a loop, or a comprehension, is looked at once. */
+#define MO_KNOWN_CALLABLES 64
+#define MO_KNOWN_GROUP 4 /* among which one is looked for */
+
+typedef struct {
+    PyObject *key;        /* owned: a function's code, or another callable that
+                             cannot change; NULL: free */
+    PyObject *answer;     /* owned: of memopt.recognition.recognise */
+    Py_ssize_t arguments; /* that it was asked about */
+} mo_known_callable;
+
 /* What the room keeps in its module's state; owned references. */
 typedef struct {
     PyTypeObject *lazymap_type;        /* LazyMap: the re-iterable kinds */
     PyTypeObject *oneshot_type;        /* LazyMapIterator, its subtype */
     PyTypeObject *iterator_type;       /* what iter() of a LazyMap returns */
     PyTypeObject *chain_type;          /* mo_chain, never seen by callers */
+    PyTypeObject *program_type;        /* mo_program, neither */
     PyTypeObject *cache_type;          /* the source that .cached() makes */
     PyTypeObject *slices_type;         /* .batched() over Sequences */
     PyTypeObject *tuples_type;         /* .batched() over the rest */
@@ -41,7 +56,14 @@ typedef struct {
     PyObject *restore;                 /* _restore_lazymap, for pickles */
     PyObject *restore_iterator;        /* _restore_lazymap_iterator */
     PyObject *array_type;              /* array.array; NULL before its use */
-    PyObject *name[MO_NAMES];          /* interned str, by mo_lazymap_name */
+    PyObject *recogniser;              /* memopt.recognition.recognise; NULL
+                                          before its use */
+    PyObject *closed_forms;            /* memopt.closed_forms; NULL before */
+    PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
+    mo_known_callable known[MO_KNOWN_CALLABLES]; /* in groups by the
+                                          key's address, latest first */
+    Py_ssize_t short_pass;    /* items; shorter ones are called */
+    PyObject *name[MO_NAMES]; /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an

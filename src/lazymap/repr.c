@@ -69,8 +69,9 @@ add_call(mo_lazymap *self, PyObject *sources, PyObject *parts)
             return -1;
         }
     }
-    const char *end = self->strict ? ", strict=True)" : ")";
-    return add(parts, PyUnicode_FromString(end));
+    const char *strict = self->strict ? ", strict=True" : "";
+    const char *native = self->chain->stage[0].called ? ", native=False" : "";
+    return add(parts, PyUnicode_FromFormat("%s%s)", strict, native));
 }
 
 static PyObject *
@@ -97,8 +98,9 @@ add_stages(const mo_chain *chain, Py_ssize_t first, PyObject *parts)
     for (Py_ssize_t i = first; i < Py_SIZE(chain); i++) {
         const mo_stage *stage = &chain->stage[i];
         const char *name = stage->kind == MO_STAGE_MAP ? "map" : "filter";
-        if (add(parts,
-                PyUnicode_FromFormat(".%s(%R)", name, stage->callable)) < 0) {
+        if (add(parts, PyUnicode_FromFormat(
+                           ".%s(%R%s)", name, stage->callable,
+                           stage->called ? ", native=False" : "")) < 0) {
             return -1;
         }
     }

@@ -2,6 +2,7 @@
 #include "lazymap/source.h"
 
 #include "lazymap/internal.h"
+#include "state.h"
 
 static bool
 is_builtin_sequence(PyObject *source)
@@ -47,6 +48,42 @@ is_sequence(mo_lazymap_state *state, PyObject *source)
     }
     int answer = PyObject_IsInstance(source, state->sequence_abc);
     return answer != 0 ? answer : is_indexable_buffer(source);
+}
+
+/* A class of that name made in Python would be a heap type. */
+bool
+mo_is_numpy_array(PyObject *source)
+{
+    return strcmp(Py_TYPE(source)->tp_name, "numpy.ndarray") == 0 &&
+           !PyType_HasFeature(Py_TYPE(source), Py_TPFLAGS_HEAPTYPE);
+}
+
+/* array.array is a heap type, but one that cannot be made in Python. */
+static bool
+is_array(PyObject *source)
+{
+    return strcmp(Py_TYPE(source)->tp_name, "array.array") == 0 &&
+           PyType_HasFeature(Py_TYPE(source), Py_TPFLAGS_IMMUTABLETYPE);
+}
+
+bool
+mo_is_number_buffer(mo_lazymap_state *state, PyObject *source)
+{
+    if (!PyObject_CheckBuffer(source)) {
+        return false;
+    }
+    if (mo_is_numpy_array(source)) {
+        if (PyObject_Size(source) >= 0) {
+            return true;
+        }
+        PyErr_Clear(); /* no dimensions; iter() will say so */
+        return false;
+    }
+    return PyMemoryView_Check(source) || PyBytes_CheckExact(source) ||
+           PyByteArray_CheckExact(source) || is_array(source) ||
+           Py_IS_TYPE(
+               source,
+               mo_state_of(state->lazymap_type)->floatmatrix.FloatVectorType);
 }
 
 int

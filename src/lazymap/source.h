@@ -42,6 +42,17 @@ mo_raise_index_error(void);
 bool
 mo_source_is_sized(mo_lazymap_state *state, PyObject *source);
 
+/* True for an object of a type that holds numbers in a buffer and whose
+ * iterators give item after item by index, until there is none: array.array,
+ * memoryview, bytes, bytearray, FloatVector and NumPy's array, but for one of
+ * no dimensions; no subclasses. */
+bool
+mo_is_number_buffer(mo_lazymap_state *state, PyObject *source);
+
+/* NumPy's array itself, no subclass. */
+bool
+mo_is_numpy_array(PyObject *source);
+
 /* The slots len() looks at. */
 static inline bool
 mo_has_len(PyObject *source)

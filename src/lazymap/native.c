@@ -1,0 +1,342 @@
+/* native.c - see native.h. */
+#include "lazymap/native.h"
+
+#include "lazymap/feed.h"
+#include "lazymap/recognise.h"
+
+/* A list whose types change more often than this is read by calling. */
+#define SHORT_RUN 16
+
+/* Items between two looks at signals, and with the GIL released: 64 K items
+ * take well under a millisecond of ordinary arithmetic, and 10 of division. */
+#define CHUNK_ITEMS (128 * MO_BLOCK_ITEMS)
+
+/* --- Life and death ---------------------------------------------------------- */
+
+/* Items that all cursors are known to have. */
+static Py_ssize_t
+known_length(mo_lazymap_state *state, const mo_cursor *cursors, Py_ssize_t n)
+{
+    Py_ssize_t least = PY_SSIZE_T_MAX;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!mo_feed_suits(state, &cursors[i])) {
+            return 0;
+        }
+        Py_ssize_t length =
+            mo_cursor_remaining(state, (mo_cursor *)&cursors[i]);
+        if (length < 0) {
+            PyErr_Clear(); /* iterating says what is wrong */
+            return 0;
+        }
+        least = length < least ? length : least;
+    }
+    return least;
+}
+
+static void
+gather_programs(const mo_chain *chain, mo_program **programs)
+{
+    for (Py_ssize_t i = 0; i < chain->native; i++) {
+        programs[i] = (mo_program *)chain->stage[i].program;
+    }
+}
+
+static mo_native *
+native_alloc(mo_lazymap_state *state, mo_chain *chain, int arguments,
+             Py_ssize_t length)
+{
+    mo_native *self = PyMem_Malloc(sizeof *self);
+    size_t room = length < MO_BLOCK_ITEMS ? (size_t)length : MO_BLOCK_ITEMS;
+    if (self == NULL || !mo_blocks_open(&self->blocks, arguments, room)) {
+        PyMem_Free(self);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    self->blocks.programs = chain->native;
+    self->state = state;
+    self->arguments = arguments;
+    self->busy = false;
+    self->fixed = false;
+    self->called = self->ready = self->given = 0;
+    return self;
+}
+
+static bool
+are_fixed(const mo_cursor *cursors, Py_ssize_t n)
+{
+    bool fixed = true;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        fixed &= cursors[i].kind == MO_CURSOR_RANGE ||
+                 PyTuple_CheckExact(cursors[i].object);
+    }
+    return fixed;
+}
+
+int
+mo_native_new(mo_lazymap_state *state, mo_chain *chain,
+              const mo_cursor *cursors, Py_ssize_t n, mo_native **native)
+{
+    *native = NULL;
+    if (chain->native == 0 || n > MO_ARGUMENTS) {
+        return 0;
+    }
+    Py_ssize_t length = known_length(state, cursors, n);
+    if (length < state->short_pass || length == 0 || mo_is_watched(state)) {
+        return 0;
+    }
+    if (mo_chain_recognise(state, chain, n) < 0) {
+        return -1;
+    }
+    if (chain->native == 0 || !mo_chain_is_current(chain)) {
+        return 0;
+    }
+    *native = native_alloc(state, chain, (int)n, length);
+    if (*native == NULL) {
+        return -1;
+    }
+    (*native)->fixed = are_fixed(cursors, n);
+    return 0;
+}
+
+void
+mo_native_free(mo_native *self)
+{
+    if (self != NULL) {
+        mo_blocks_close(&self->blocks);
+        PyMem_Free(self);
+    }
+}
+
+/* --- Reading and running ------------------------------------------------------- */
+
+/* All feeds or none. */
+static bool
+open_feeds(mo_native *self, mo_feed *feeds, const mo_cursor *cursors)
+{
+    bool numpy = false;
+    for (int i = 0; i < self->arguments; i++) {
+        if (!mo_feed_open(self->state, &feeds[i], &cursors[i])) {
+            while (i-- > 0) {
+                mo_feed_close(&feeds[i]);
+            }
+            return false;
+        }
+        numpy |= feeds[i].numpy;
+    }
+    if (numpy != self->blocks.numpy) {
+        self->blocks.numpy = numpy;
+        self->blocks.types[0] = MO_NO_TYPE;
+    }
+    return true;
+}
+
+static void
+close_feeds(mo_native *self, mo_feed *feeds)
+{
+    for (int i = 0; i < self->arguments; i++) {
+        mo_feed_close(&feeds[i]);
+    }
+}
+
+/* Reads the block that begins `skip` items from here, of up to n items: how
+ * many there are. */
+static size_t
+read_block(mo_native *self, mo_feed *feeds, Py_ssize_t skip, size_t n,
+           mo_type *types, const void **places, bool in_place)
+{
+    for (int i = 0; i < self->arguments; i++) {
+        mo_value *room = mo_blocks_argument(&self->blocks, i);
+        size_t wanted = n;
+        places[i] = NULL;
+        n = mo_feed_read(&feeds[i], skip, room, n, &types[i],
+                         in_place ? &places[i] : NULL);
+        if (n == 0 || (n < wanted && n < SHORT_RUN &&
+                       (Py_ssize_t)n < feeds[i].available - skip)) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+/* Reads and runs a block: the results and their number *n, or NULL, when *n
+ * items are to be had by calling. */
+static const mo_value *
+run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
+          Py_ssize_t skip, size_t *n, bool in_place)
+{
+    mo_type types[MO_ARGUMENTS];
+    const void *places[MO_ARGUMENTS];
+    mo_program *programs[MO_NATIVE_STAGES];
+    size_t got = read_block(self, feeds, skip, *n, types, places, in_place);
+    if (got == 0) {
+        return NULL;
+    }
+    *n = got;
+    gather_programs(chain, programs);
+    if (!mo_blocks_prepare(&self->blocks, programs, types)) {
+        return NULL;
+    }
+    for (int i = 0; i < self->arguments; i++) {
+        /* Only now: preparing may have moved the memory. */
+        self->blocks.lane[i] = places[i] != NULL
+                                   ? places[i]
+                                   : mo_blocks_argument(&self->blocks, i);
+    }
+    return mo_blocks_run(&self->blocks, got);
+}
+
+/* --- One result at a time ---------------------------------------------------------- */
+
+/* What need not be asked for each item. */
+static bool
+is_forbidden(mo_native *self, const mo_chain *chain)
+{
+    return mo_is_watched(self->state) ||
+           !mo_chain_partials_are_current(self->state, chain);
+}
+
+/* Runs the next block; false if there is none. */
+static bool
+fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
+{
+    mo_feed feeds[MO_ARGUMENTS];
+    size_t n = self->blocks.room;
+    self->ready = self->given = 0;
+    self->called = (Py_ssize_t)n;
+    if (is_forbidden(self, chain) || !open_feeds(self, feeds, cursors)) {
+        return false;
+    }
+    if (!self->blocks.numpy) { /* else the results would be NumPy's */
+        self->results = run_block(self, chain, feeds, 0, &n, false);
+        self->called = (Py_ssize_t)n;
+        if (self->results != NULL) {
+            self->ready = (Py_ssize_t)n;
+            self->type = self->blocks.plan.result_type;
+            self->called = 0;
+        }
+    }
+    close_feeds(self, feeds);
+    return self->ready > 0;
+}
+
+/* Whether the items that the cursors give next are those that result number
+ * `given` was computed from. */
+static bool
+is_current(mo_native *self, const mo_cursor *cursors)
+{
+    for (int i = 0; i < self->arguments; i++) {
+        mo_value item = mo_blocks_argument(&self->blocks, i)[self->given];
+        if (!mo_feed_is_current(&cursors[i], self->blocks.types[i], item)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PyObject *
+mo_native_next_block(mo_native *self, mo_chain *chain, mo_cursor *cursors)
+{
+    if (self->called > 0) {
+        self->called--;
+        return NULL;
+    }
+    if (self->busy || mo_thread_is_traced() || !mo_chain_is_current(chain)) {
+        self->ready = self->given = 0;
+        return NULL;
+    }
+    if (self->given == self->ready) {
+        if (!fill(self, chain, cursors)) {
+            self->called--; /* this item is the first of them */
+            return NULL;
+        }
+    }
+    else if (!is_current(self, cursors)) {
+        self->called = self->ready - self->given - 1;
+        self->ready = self->given = 0;
+        return NULL;
+    }
+    return mo_native_give(self, cursors);
+}
+
+/* --- Whole passes --------------------------------------------------------------------- */
+
+/* Runs blocks until `limit` items are done, one cannot be, or no more is
+ * wanted; how many were done.  Sets self->called for the rest of a block. */
+static Py_ssize_t
+run_chunk(mo_native *self, const mo_chain *chain, mo_feed *feeds,
+          mo_consumer *consumer)
+{
+    Py_ssize_t done = 0;
+    while (done < CHUNK_ITEMS && !consumer->stopped) {
+        size_t n = self->blocks.room;
+        const mo_value *results =
+            run_block(self, chain, feeds, done, &n, true);
+        if (results == NULL ||
+            !consumer->take(consumer, self->blocks.plan.result_type, results,
+                            n)) {
+            self->called = (Py_ssize_t)n;
+            break;
+        }
+        done += (Py_ssize_t)n;
+    }
+    return done;
+}
+
+static bool
+needs_gil(mo_native *self, const mo_feed *feeds, const mo_consumer *consumer)
+{
+    bool needed = consumer->needs_gil;
+    for (int i = 0; i < self->arguments; i++) {
+        needed |= feeds[i].kind == MO_FEED_OBJECTS;
+    }
+    return needed;
+}
+
+/* As run_chunk, with the GIL released where nothing of Python is touched.
+ * Another thread might then find this pass by gc.get_objects(): it is told
+ * by `busy` to leave its memory alone. */
+static Py_ssize_t
+run_chunk_freely(mo_native *self, const mo_chain *chain, mo_feed *feeds,
+                 mo_consumer *consumer)
+{
+    if (needs_gil(self, feeds, consumer)) {
+        return run_chunk(self, chain, feeds, consumer);
+    }
+    Py_ssize_t done;
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    done = run_chunk(self, chain, feeds, consumer);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    return done;
+}
+
+int
+mo_native_fold(mo_native *self, mo_chain *chain, mo_cursor *cursors,
+               mo_consumer *consumer)
+{
+    mo_feed feeds[MO_ARGUMENTS];
+    self->ready = self->given = 0;
+    while (self->called == 0 && !self->busy && !consumer->stopped) {
+        if (mo_thread_is_traced() || !mo_chain_is_current(chain) ||
+            is_forbidden(self, chain) || !open_feeds(self, feeds, cursors)) {
+            return 0;
+        }
+        Py_ssize_t done = 0;
+        self->called = 0;
+        if (self->blocks.numpy && consumer->needs_types) {
+            self->called = (Py_ssize_t)self->blocks.room;
+        }
+        else {
+            done = run_chunk_freely(self, chain, feeds, consumer);
+        }
+        close_feeds(self, feeds);
+        for (int i = 0; i < self->arguments; i++) {
+            mo_cursor_skip(&cursors[i], done);
+        }
+        if (PyErr_Occurred() || PyErr_CheckSignals() < 0) {
+            return -1; /* take() failed for want of memory, or a signal */
+        }
+    }
+    return 0;
+}

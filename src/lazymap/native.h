@@ -1,0 +1,106 @@
+/* native.h - a pass over a LazyMap whose functions are programs.
+ *
+ * An iterator owns at most one mo_native, which looks at the items that the
+ * iterator's cursors are about to give, runs the programs of its chain over a
+ * block of them, and hands out the results.  The cursors stay the truth: they
+ * move as results are handed out, and a result is handed out only if its item
+ * still is the number it was computed from, the functions have kept their
+ * code, and nobody traces them.  What cannot be had exactly is not had here,
+ * and the caller goes on by calling the functions.  Under the GIL, which
+ * mo_native_fold may release inside. */
+#ifndef MO_LAZYMAP_NATIVE_H
+#define MO_LAZYMAP_NATIVE_H
+
+#include "lazymap/blocks.h"
+#include "lazymap/cursor.h"
+#include "lazymap/recognise.h"
+
+typedef struct {
+    mo_lazymap_state *state; /* borrowed from the module */
+    int arguments;           /* how many cursors */
+    bool busy;               /* its memory is in use without the GIL */
+    Py_ssize_t called;       /* items still to be had by calling, from a
+                                block that could not be run */
+    Py_ssize_t ready, given; /* results in `results`, and of them handed out */
+    bool fixed;              /* no source can change while iterated */
+    mo_type type;            /* of the results */
+    const mo_value *results; /* in blocks */
+    mo_blocks blocks;
+} mo_native;
+
+/* A new one for a pass by these n cursors, or NULL if the chain or the sources
+ * are not for it or the pass is too short to gain by it.  0, or -1 with an
+ * exception; may run Python code. */
+int
+mo_native_new(mo_lazymap_state *state, mo_chain *chain,
+              const mo_cursor *cursors, Py_ssize_t n, mo_native **native);
+
+void
+mo_native_free(mo_native *native);
+
+/* mo_native_next for whatever is not the next result of a block. */
+PyObject *
+mo_native_next_block(mo_native *native, mo_chain *chain, mo_cursor *cursors);
+
+/* A result as Python has it. */
+static inline PyObject *
+mo_native_box(mo_type type, mo_value value)
+{
+    if (type == MO_INT) {
+        return PyLong_FromLongLong(value.i);
+    }
+    return type == MO_FLOAT ? PyFloat_FromDouble(value.f)
+                            : Py_NewRef(value.i ? Py_True : Py_False);
+}
+
+/* Hands out the next result that is ready: a new reference, or NULL with
+ * MemoryError. */
+static inline PyObject *
+mo_native_give(mo_native *native, mo_cursor *cursors)
+{
+    PyObject *value =
+        mo_native_box(native->type, native->results[native->given]);
+    if (value != NULL) {
+        native->given++;
+        for (int i = 0; i < native->arguments; i++) {
+            mo_cursor_skip(&cursors[i], 1);
+        }
+    }
+    return value;
+}
+
+/* The next value of the chain's first chain->native stages, a new reference,
+ * with the cursors moved on.  NULL without an exception if it is to be had by
+ * calling; NULL with MemoryError. */
+static inline PyObject *
+mo_native_next(mo_native *native, mo_chain *chain, mo_cursor *cursors)
+{
+    if (MO_LIKELY(native->given < native->ready && native->fixed &&
+                  !mo_thread_is_traced() && mo_chain_is_current(chain))) {
+        return mo_native_give(native, cursors);
+    }
+    return mo_native_next_block(native, chain, cursors);
+}
+
+/* What a whole pass does with the values. */
+struct mo_consumer {
+    /* Takes n results, or none of them, which are then had as objects; false
+     * for none.  Must not touch Python but if needs_gil. */
+    bool (*take)(mo_consumer *self, mo_type type, const mo_value *results,
+                 size_t n);
+    /* Takes a value, borrowed: 0, or -1 with an exception. */
+    int (*each)(mo_consumer *self, PyObject *value);
+    bool needs_gil;
+    bool needs_types; /* the results' Python types matter, so that none can
+                         be had from NumPy's scalars */
+    bool stopped;     /* set by either: no more is wanted */
+};
+
+/* Runs as many blocks as can be had now, moving the cursors past the items
+ * that were taken; 0, or -1 with KeyboardInterrupt or what another signal
+ * handler raised.  The caller goes on item by item, then here again. */
+int
+mo_native_fold(mo_native *native, mo_chain *chain, mo_cursor *cursors,
+               mo_consumer *consumer);
+
+#endif

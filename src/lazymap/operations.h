@@ -1,0 +1,86 @@
+/* operations.h - what a native program can do to a block of numbers.
+ *
+ * One row per operation: its name in a tape (see program.h), how many operands
+ * it takes, the rule for the type of its result, and a kernel for each type
+ * of operand.  A kernel works on lanes: C arrays of int64_t or double, as
+ * many items as the block has.  It gives exactly the values that Python's
+ * int and float give, or says that it cannot: then the block is done again
+ * by calling the function.  Pure C: no Python object, no allocation; any
+ * number of threads may run kernels on lanes of their own. */
+#ifndef MO_LAZYMAP_OPERATIONS_H
+#define MO_LAZYMAP_OPERATIONS_H
+
+#include "compat.h"
+
+/* The Python type of the items of a lane, which is exact: no subclass. */
+typedef enum {
+    MO_INT,   /* int, as int64_t */
+    MO_BOOL,  /* bool, as int64_t 0 or 1 */
+    MO_FLOAT, /* float, as double */
+    MO_NO_TYPE,
+} mo_type;
+
+typedef union {
+    int64_t i;
+    double f;
+} mo_value;
+
+/* out[i] = operation(in[0][i], in[1][i], ...) for 0 <= i < n.  Lanes are
+ * aligned to their items and `out` overlaps none of the others.  False if
+ * some item's result is not an exact one of the type that the rule gives;
+ * `out` then holds anything. */
+typedef bool (*mo_kernel)(void *out, const void *const *in, size_t n);
+
+/* How the types of the operands decide the result's, and what they are
+ * converted to first.  bool counts as int unless said otherwise. */
+typedef enum {
+    MO_RULE_ARITHMETIC, /* int if all are, else float */
+    MO_RULE_QUOTIENT,   /* float, of operands that convert exactly if all are
+                           int */
+    MO_RULE_INTEGER,    /* int, of int alone */
+    MO_RULE_BITWISE,    /* bool if all are, else as INTEGER */
+    MO_RULE_INVERT,     /* int, of int but not bool: ~True is deprecated */
+    MO_RULE_COMPARISON, /* bool; int converts exactly beside float */
+    MO_RULE_REAL,       /* float, of operands converted to it */
+    MO_RULE_ROUNDED,    /* int */
+    MO_RULE_TRUTH,      /* bool */
+    MO_RULE_CHOICE,     /* of (condition, a, b): the one type of a and b */
+} mo_rule;
+
+typedef struct {
+    const char *name;
+    uint8_t operands; /* 1..MO_OPERANDS */
+    mo_rule rule;
+    mo_kernel on_int;   /* operands are int lanes; NULL: never happens */
+    mo_kernel on_float; /* operands are float lanes; NULL: never happens */
+    /* NumPy's scalars have the same result, or overflow, or raise one of the
+     * floating point flags. */
+    bool like_numpy;
+} mo_operation;
+
+#define MO_OPERANDS 3
+
+/* The row of that name, or NULL. */
+const mo_operation *
+mo_operation_find(const char *name);
+
+/* Conversions of one int lane to float: rounded to nearest, as float(), or
+ * only if exact. */
+bool
+mo_convert_nearest(void *out, const void *const *in, size_t n);
+
+bool
+mo_convert_exact(void *out, const void *const *in, size_t n);
+
+/* True if -2**bits <= a[i] < 2**bits for every item; bits < 63. */
+static inline bool
+mo_all_within(const int64_t *a, size_t n, unsigned bits)
+{
+    uint64_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        seen |= (uint64_t)a[i] + (UINT64_C(1) << bits);
+    }
+    return seen >> (bits + 1) == 0;
+}
+
+#endif
