@@ -64,10 +64,10 @@ lay_out(mo_blocks *blocks)
 static bool
 make_plan(mo_blocks *blocks, mo_program *const *programs)
 {
-    mo_plan_start(&blocks->plan, blocks->types, blocks->arguments,
-                  blocks->numpy);
+    mo_block_plan_start(&blocks->plan, blocks->types, blocks->arguments,
+                        blocks->numpy);
     for (Py_ssize_t i = 0; i < blocks->programs; i++) {
-        if (!mo_plan_add(&blocks->plan, programs[i])) {
+        if (!mo_block_plan_add(&blocks->plan, programs[i])) {
             return false;
         }
     }
@@ -94,7 +94,7 @@ mo_blocks_prepare(mo_blocks *blocks, mo_program *const *programs,
 static bool
 run_steps(mo_blocks *blocks, size_t n)
 {
-    const mo_plan *plan = &blocks->plan;
+    const mo_block_plan *plan = &blocks->plan;
     for (int i = 0; i < plan->steps; i++) {
         const mo_step *step = &plan->step[i];
         const void *in[MO_OPERANDS];

@@ -14,7 +14,7 @@
 #define MO_BLOCK_ITEMS 512
 
 typedef struct {
-    mo_plan plan;                /* for `types`, if there are any */
+    mo_block_plan plan;          /* for `types`, if there are any */
     mo_type types[MO_ARGUMENTS]; /* MO_NO_TYPE first: no plan yet */
     bool has_plan;               /* false: there is none for `types` */
     uint8_t arguments;           /* 1..MO_ARGUMENTS */

@@ -29,7 +29,7 @@ typedef union {
  * aligned to their items and `out` overlaps none of the others.  False if
  * some item's result is not an exact one of the type that the rule gives;
  * `out` then holds anything. */
-typedef bool (*mo_kernel)(void *out, const void *const *in, size_t n);
+typedef bool (*mo_block_step)(void *out, const void *const *in, size_t n);
 
 /* How the types of the operands decide the result's, and what they are
  * converted to first.  bool counts as int unless said otherwise. */
@@ -51,8 +51,8 @@ typedef struct {
     const char *name;
     uint8_t operands; /* 1..MO_OPERANDS */
     mo_rule rule;
-    mo_kernel on_int;   /* operands are int lanes; NULL: never happens */
-    mo_kernel on_float; /* operands are float lanes; NULL: never happens */
+    mo_block_step on_int;   /* operands are int lanes; NULL: never happens */
+    mo_block_step on_float; /* operands are float lanes; NULL: never happens */
     /* NumPy's scalars have the same result, or overflow, or raise one of the
      * floating point flags. */
     bool like_numpy;

@@ -187,7 +187,8 @@ program_dealloc(PyObject *op)
 /* --- From programs to a plan ------------------------------------------------ */
 
 void
-mo_plan_start(mo_plan *plan, const mo_type *types, int arguments, bool numpy)
+mo_block_plan_start(mo_block_plan *plan, const mo_type *types, int arguments,
+                    bool numpy)
 {
     plan->steps = 0;
     plan->lanes = (uint8_t)arguments;
@@ -201,7 +202,7 @@ mo_plan_start(mo_plan *plan, const mo_type *types, int arguments, bool numpy)
 
 /* A new lane, or -1 if there is no more room. */
 static int
-add_lane(mo_plan *plan, mo_lane_kind kind, mo_type type, mo_value value)
+add_lane(mo_block_plan *plan, mo_lane_kind kind, mo_type type, mo_value value)
 {
     if (plan->lanes == MO_PLAN_LANES) {
         return -1;
@@ -213,7 +214,7 @@ add_lane(mo_plan *plan, mo_lane_kind kind, mo_type type, mo_value value)
 
 /* A work lane that holds nothing that is still needed, or -1. */
 static int
-free_lane(mo_plan *plan, mo_type type)
+free_lane(mo_block_plan *plan, mo_type type)
 {
     for (int i = 0; i < plan->lanes; i++) {
         mo_lane *lane = &plan->lane[i];
@@ -228,8 +229,8 @@ free_lane(mo_plan *plan, mo_type type)
 
 /* out = kernel(in...), in a new lane, which is returned, or -1. */
 static int
-add_step(mo_plan *plan, mo_kernel kernel, mo_type type, const uint8_t *in,
-         int operands)
+add_step(mo_block_plan *plan, mo_block_step kernel, mo_type type,
+         const uint8_t *in, int operands)
 {
     int out = free_lane(plan, type);
     if (out < 0 || plan->steps == MO_PLAN_STEPS) {
@@ -244,7 +245,7 @@ add_step(mo_plan *plan, mo_kernel kernel, mo_type type, const uint8_t *in,
 /* Lets go of operands that have been used; but the program's argument may be
  * needed again. */
 static void
-release(mo_plan *plan, const uint8_t *in, int operands)
+release(mo_block_plan *plan, const uint8_t *in, int operands)
 {
     for (int i = 0; i < operands; i++) {
         if (in[i] != plan->argument) {
@@ -255,7 +256,7 @@ release(mo_plan *plan, const uint8_t *in, int operands)
 
 /* The operand as a float lane, or -1; `exact`: only if every item is one. */
 static int
-convert(mo_plan *plan, uint8_t operand, bool exact)
+convert(mo_block_plan *plan, uint8_t operand, bool exact)
 {
     const mo_lane lane = plan->lane[operand];
     if (lane.type == MO_FLOAT) {
@@ -279,7 +280,7 @@ convert(mo_plan *plan, uint8_t operand, bool exact)
 
 /* Applies the operation to operands that are all float after conversion. */
 static int
-add_on_floats(mo_plan *plan, const mo_operation *operation, mo_type type,
+add_on_floats(mo_block_plan *plan, const mo_operation *operation, mo_type type,
               uint8_t *in, bool exact)
 {
     for (int i = 0; i < operation->operands; i++) {
@@ -297,7 +298,7 @@ typedef struct {
 } mo_signature;
 
 static mo_signature
-signature_of(const mo_plan *plan, const uint8_t *in, int operands)
+signature_of(const mo_block_plan *plan, const uint8_t *in, int operands)
 {
     mo_signature signature = {.all_bool = true};
     for (int i = 0; i < operands; i++) {
@@ -311,20 +312,21 @@ signature_of(const mo_plan *plan, const uint8_t *in, int operands)
 
 /* where(): the condition's truth chooses between two lanes of one type. */
 static int
-add_choice(mo_plan *plan, const mo_operation *operation, const uint8_t *in)
+add_choice(mo_block_plan *plan, const mo_operation *operation,
+           const uint8_t *in)
 {
     mo_type type = (mo_type)plan->lane[in[1]].type;
     if (type != plan->lane[in[2]].type || plan->lane[in[0]].type == MO_FLOAT) {
         return -1;
     }
-    mo_kernel choose =
+    mo_block_step choose =
         type == MO_FLOAT ? operation->on_float : operation->on_int;
     return add_step(plan, choose, type, in, MO_OPERANDS);
 }
 
 /* The lane of the operation's result, or -1 if there is no exact way. */
 static int
-add_operation(mo_plan *plan, const mo_operation *operation, uint8_t *in)
+add_operation(mo_block_plan *plan, const mo_operation *operation, uint8_t *in)
 {
     int operands = operation->operands;
     mo_signature types = signature_of(plan, in, operands);
@@ -375,7 +377,7 @@ add_operation(mo_plan *plan, const mo_operation *operation, uint8_t *in)
 
 /* NumPy's scalars follow rules of their own: bools neither add nor negate. */
 static bool
-is_like_numpy(const mo_plan *plan, const mo_operation *operation,
+is_like_numpy(const mo_block_plan *plan, const mo_operation *operation,
               const uint8_t *in)
 {
     return operation->like_numpy &&
@@ -385,7 +387,7 @@ is_like_numpy(const mo_plan *plan, const mo_operation *operation,
 
 /* The lane of the instruction's result, or -1 if there is no exact way. */
 static int
-add_instruction(mo_plan *plan, const mo_instruction *instruction,
+add_instruction(mo_block_plan *plan, const mo_instruction *instruction,
                 uint8_t *operands)
 {
     const mo_operation *operation = instruction->operation;
@@ -407,7 +409,7 @@ add_instruction(mo_plan *plan, const mo_instruction *instruction,
 }
 
 bool
-mo_plan_add(mo_plan *plan, const mo_program *program)
+mo_block_plan_add(mo_block_plan *plan, const mo_program *program)
 {
     uint8_t stack[MO_PROGRAM_LENGTH];
     int depth = 0;

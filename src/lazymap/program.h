@@ -46,7 +46,7 @@ mo_program *
 mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments);
 
 typedef struct {
-    mo_kernel kernel;
+    mo_block_step kernel;
     uint8_t out, in[MO_OPERANDS]; /* lanes */
 } mo_step;
 
@@ -71,15 +71,16 @@ typedef struct {
     bool numpy; /* the arguments are NumPy's scalars */
     mo_step step[MO_PLAN_STEPS];
     mo_lane lane[MO_PLAN_LANES];
-} mo_plan;
+} mo_block_plan;
 
 /* Starts a plan for arguments of these types, 1..MO_ARGUMENTS of them. */
 void
-mo_plan_start(mo_plan *plan, const mo_type *types, int arguments, bool numpy);
+mo_block_plan_start(mo_block_plan *plan, const mo_type *types, int arguments,
+                    bool numpy);
 
 /* Applies a program to the arguments or, from the second on, to the result of
  * the one before.  False if there is no exact way for those types. */
 bool
-mo_plan_add(mo_plan *plan, const mo_program *program);
+mo_block_plan_add(mo_block_plan *plan, const mo_program *program);
 
 #endif
