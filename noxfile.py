@@ -16,7 +16,7 @@ import nox
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
-PYTHON_FILES = ("memopt", "tests", "benchmarks", "noxfile.py", "setup.py")
+PYTHON_FILES = ("memopt", "tests", "benchmarks", "tools", "noxfile.py", "setup.py")
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
@@ -80,7 +80,8 @@ def lint(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(_project(), "lint"))
     session.run("ruff", "check", *PYTHON_FILES)
     session.run("ruff", "format", "--check", *PYTHON_FILES)
-    sources = sorted(str(p) for p in (ROOT / "src").rglob("*.[ch]"))
+    folders = (ROOT / "src", ROOT / "tools")
+    sources = sorted(str(p) for f in folders for p in f.rglob("*.[ch]"))
     session.run("clang-format", "--dry-run", "--Werror", *sources)
 
 
@@ -154,6 +155,14 @@ def asan(session: nox.Session) -> None:
         # pytest would have captured what a sanitizer says as it aborts.
         for report in sorted(reports.iterdir()):
             print(report.read_text(encoding="utf-8", errors="replace"))
+
+
+@nox.session
+def windows(session: nox.Session) -> None:
+    """The wheel, tests and demo in CPython for Windows; posargs: its versions."""
+    session.install(*nox.project.dependency_groups(_project(), "windows"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.windows", *session.posargs)
 
 
 @nox.session

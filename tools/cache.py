@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,12 +55,25 @@ def wheels(name: str, platform: str, version: str, *requirements: str) -> list[P
         command = [sys.executable, "-m", "pip", "download", "--quiet"]
         command += ["--quiet", "--dest", str(folder), "--only-binary=:all:"]
         command += ["--implementation", "cp", "--python-version", version]
-        for tag in platform.split():
-            command += ["--platform", tag]
+        command += ["--platform", platform]
         subprocess.run([*command, *requirements], check=True)
 
     folder = cached(name, (platform, version, requirements), fill)
     return sorted(folder.glob("*.whl"))
+
+
+def numpy_headers(platform: str, version: str, numpy: str) -> Path:
+    """NumPy's headers for a platform: they say how large its types are."""
+
+    def fill(folder: Path) -> None:
+        (wheel,) = wheels("numpy", platform, version, numpy)
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.startswith("numpy/_core/include/"):
+                    archive.extract(name, folder)
+
+    folder = cached("numpy-headers", (platform, version, numpy), fill)
+    return folder / "numpy/_core/include"
 
 
 def debian_packages(release: str, architecture: str, *packages: str) -> Path:
@@ -81,7 +95,7 @@ def debian_source(release: str, package: str, *files: str) -> Path:
     def fill(folder: Path) -> None:
         with _apt(release, "amd64") as (scratch, apt_get):
             apt_get("source", "--download-only", package)
-            (archive,) = scratch.glob("*.orig.tar.*")
+            (archive,) = (f for f in scratch.glob("*.orig.tar.*") if f.suffix != ".asc")
             with tarfile.open(archive) as source:
                 for member in source:
                     path = member.name.partition("/")[2]

@@ -6,16 +6,17 @@ the compiler, the headers of CPython and NumPy, the names and the wheel's tag.
 
 import contextlib
 import os
+import runpy
 import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import setuptools  # first, because it brings distutils
-
-from distutils.core import run_setup  # isort: skip
+import setuptools
+import setuptools.command.build_ext  # while sys.platform is still the genuine one
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,7 @@ class Target:
     link: list[str]  # a shared library; CPython's own may be among its arguments
     python_headers: Path
     numpy_headers: Path
+    platform: str  # sys.platform there
     suffix: str  # of the extension module's file name
     tag: tuple[str, str, str]  # the wheel's: Python, ABI, platform
 
@@ -53,20 +55,26 @@ def extension(target: Target, work: Path) -> Path:
 @contextlib.contextmanager
 def _setup_for(target: Target, work: Path) -> Iterator[setuptools.Distribution]:
     """setup.py's Distribution, adapted; the current folder is the project's."""
+    with contextlib.chdir(ROOT):
+        distribution = setuptools.Distribution(_arguments_of_setup(target))
+        distribution.script_name = "setup.py"
+        distribution.parse_config_files()
+        _adapt(distribution, target, work)
+        yield distribution
+
+
+def _arguments_of_setup(target: Target) -> dict[str, Any]:
+    """What setup.py passes to setup() when it runs on that platform."""
     # setup.py asks NumPy where its headers are, and nothing else.
     numpy = types.ModuleType("numpy")
     numpy.get_include = lambda: str(target.numpy_headers)  # type: ignore[attr-defined]
-    genuine = sys.modules.get("numpy")
-    sys.modules["numpy"] = numpy
-    with contextlib.chdir(ROOT):
-        try:
-            distribution: Any = run_setup("setup.py", ["--quiet"], stop_after="config")
-            _adapt(distribution, target, work)
-            yield distribution
-        finally:
-            del sys.modules["numpy"]
-            if genuine is not None:
-                sys.modules["numpy"] = genuine
+    with (
+        mock.patch.dict(sys.modules, numpy=numpy),
+        mock.patch("sys.platform", target.platform),
+        mock.patch("setuptools.setup") as setup,
+    ):
+        runpy.run_path("setup.py")
+    return dict(setup.call_args.kwargs)
 
 
 def _adapt(distribution: Any, target: Target, work: Path) -> None:
@@ -92,7 +100,7 @@ def _build_ext(base: Any, target: Target) -> Any:
         def finalize_options(self) -> None:
             super().finalize_options()
             self.include_dirs = [str(target.python_headers)]
-            self.library_dirs = []
+            self.library_dirs: list[str] = []
             self.inplace = False
 
         def get_ext_filename(self, name: str) -> str:

@@ -13,7 +13,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from tools import cross
+from tools import cache, cross
 from tools.windows import packages, python
 from tools.windows.checks import check_wheel
 from tools.windows.mingw import HERE, Mingw
@@ -37,7 +37,7 @@ assert sys.platform == "win32"
 STARTED = time.monotonic()
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """Something does not hold; the message says what."""
 
 
@@ -54,7 +54,8 @@ def build_wheel(release: python.Release, mingw: Mingw, home: Path, work: Path) -
         compile=mingw.compile(headers),
         link=mingw.link(home / f"python{release.digits}.dll"),
         python_headers=headers,
-        numpy_headers=release.numpy_headers(),
+        numpy_headers=cache.numpy_headers("win_amd64", release.version, release.numpy),
+        platform="win32",
         suffix=f".{abi}-win_amd64.pyd",
         tag=(abi, abi, "win_amd64"),
     )
@@ -82,7 +83,7 @@ def run_tests(wine: Wine, exe: Path, work: Path, arguments: list[str]) -> int:
         HYPOTHESIS_PROFILE=os.environ.get("HYPOTHESIS_PROFILE", "quick"),
     )
     if code != 0:
-        raise Failed(f"pytest ended with {code}")
+        raise FailedError(f"pytest ended with {code}")
     outcomes = json.loads(counts.read_text(encoding="utf-8"))
     return int(outcomes.get("passed", 0))
 
@@ -101,7 +102,7 @@ def try_release(release: python.Release, work: Path, arguments: list[str]) -> st
         def must_run(*command: str) -> str:
             code, output = wine.run(exe, *command, folder=work, timeout=600)
             if code != 0:
-                raise Failed(f"{command} ended with {code}")
+                raise FailedError(f"{command} ended with {code}")
             return output
 
         announce("installing")
@@ -112,12 +113,12 @@ def try_release(release: python.Release, work: Path, arguments: list[str]) -> st
         announce("the demo")
         demo = must_run("-m", "memopt", "demo")
     if "THE ANSWERS DIFFER" in demo:
-        raise Failed("the demo's answers differ")
+        raise FailedError("the demo's answers differ")
     seconds = time.monotonic() - start
     floor = tomllib.loads((HERE / "floor.toml").read_text(encoding="utf-8"))
     least = floor[release.version]
     if passed < least and not arguments:
-        raise Failed(f"only {passed} tests passed; floor.toml says {least}")
+        raise FailedError(f"only {passed} tests passed; floor.toml says {least}")
     return f"{passed} passed (floor {least}) with {wheel.name} in {seconds:.0f} s"
 
 
@@ -136,7 +137,7 @@ def main() -> int:
             release = python.RELEASES[version]
             try:
                 done = try_release(release, work / version, options.pytest)
-            except (Failed, AssertionError) as error:
+            except (FailedError, AssertionError) as error:
                 done = f"failed: {error}"
             results.append((f"CPython {version} for Windows", done))
     for name, done in results:

@@ -50,19 +50,6 @@ class Release:
             shutil.copy2(HERE / "pyconfig.h", folder)
         return folder
 
-    def numpy_headers(self) -> Path:
-        """NumPy's: they say how large the platform's types are."""
-
-        def fill(folder: Path) -> None:
-            (wheel,) = self.wheels("numpy", self.numpy)
-            with zipfile.ZipFile(wheel) as archive:
-                for name in archive.namelist():
-                    if name.startswith("numpy/_core/include/"):
-                        archive.extract(name, folder)
-
-        name = f"windows-numpy-headers-{self.version}"
-        return cache.cached(name, self.numpy, fill) / "numpy/_core/include"
-
 
 RELEASES = {
     release.version: release

@@ -1,4 +1,4 @@
-/* testcapi.c - the part of CPython's module _testcapi that tests/support.py needs.
+/* testcapi.c - the parts of CPython's module _testcapi that memopt's tests need.
  *
  * CPython for Windows comes without its own tests' modules.  set_nomemory(start,
  * stop) makes allocations number start (from 0) to stop - 1 fail, in all three
@@ -16,7 +16,9 @@ static const PyMemAllocatorDomain domains[] = {
     PYMEM_DOMAIN_OBJ,
 };
 
-enum { DOMAINS = sizeof(domains) / sizeof(domains[0]) };
+enum {
+    DOMAINS = sizeof(domains) / sizeof(domains[0])
+};
 
 static struct {
     PyMemAllocatorEx genuine[DOMAINS];
@@ -100,7 +102,29 @@ set_nomemory(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+#if PY_VERSION_HEX < 0x030C0000
+/* A str as extension modules could make them before 3.12: not ready. */
+static PyObject *
+unicode_legacy_string(PyObject *module, PyObject *string)
+{
+    Py_ssize_t size;
+    wchar_t *text = PyUnicode_AsWideCharString(string, &size);
+    if (text == NULL) {
+        return NULL;
+    }
+    PyObject *legacy = PyUnicode_FromUnicode(NULL, size);
+    if (legacy != NULL) {
+        memcpy(PyUnicode_AS_UNICODE(legacy), text, size * sizeof *text);
+    }
+    PyMem_Free(text);
+    return legacy;
+}
+#endif
+
 static PyMethodDef methods[] = {
+#if PY_VERSION_HEX < 0x030C0000
+    {"unicode_legacy_string", unicode_legacy_string, METH_O, NULL},
+#endif
     {"set_nomemory", set_nomemory, METH_VARARGS, NULL},
     {"remove_mem_hooks", remove_mem_hooks, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

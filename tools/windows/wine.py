@@ -28,6 +28,7 @@ class Wine:
             "WINEDEBUG": "-all",
             # No .NET, no browser engine, no window when a program crashes.
             "WINEDLLOVERRIDES": "mscoree,mshtml,winedbg.exe=",
+            "PYTHONUNBUFFERED": "1",
             # Else file names outside ASCII cannot be reached.
             "LC_ALL": "C.UTF-8",
         }
