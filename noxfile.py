@@ -166,6 +166,14 @@ def windows(session: nox.Session) -> None:
 
 
 @nox.session
+def portability(session: nox.Session) -> None:
+    """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
+    session.install(*nox.project.dependency_groups(_project(), "portability"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.portability", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks run and their contenders agree; the figures mean nothing."""
     _install(session, "bench")

@@ -52,6 +52,14 @@ def extension(target: Target, work: Path) -> Path:
     return Path(built)
 
 
+def description(target: Target) -> setuptools.Extension:
+    """The extension as setup.py describes it for the platform."""
+    with contextlib.chdir(ROOT):
+        (extension,) = _arguments_of_setup(target)["ext_modules"]
+    assert isinstance(extension, setuptools.Extension)
+    return extension
+
+
 @contextlib.contextmanager
 def _setup_for(target: Target, work: Path) -> Iterator[setuptools.Distribution]:
     """setup.py's Distribution, adapted; the current folder is the project's."""

@@ -4,11 +4,11 @@ zig brings every platform's C library; CPython's headers are Debian's, NumPy's a
 those of its wheels.  Warnings are errors.
 """
 
+import dataclasses
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from tools import cache, cross
@@ -20,7 +20,7 @@ DIGITS = VERSION.replace(".", "")
 WINDOWS_PYCONFIG = Path(__file__).parents[1] / "windows" / "pyconfig.h"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Platform:
     """A platform, as zig, sys.platform, wheels and Debian call it."""
 
@@ -38,7 +38,6 @@ LINUX_AARCH64 = Platform(
     "aarch64-linux-gnu.2.28", "linux", "manylinux_2_28_aarch64", "arm64"
 )
 PLATFORMS = (
-    Platform("x86_64-windows-gnu", "win32", "win_amd64"),
     Platform("aarch64-windows-gnu", "win32", "win_arm64"),
     Platform("x86_64-macos", "darwin", "macosx_10_13_x86_64"),
     Platform("aarch64-macos", "darwin", "macosx_11_0_arm64"),
@@ -49,23 +48,28 @@ PLATFORMS = (
 )
 
 
-def build(platform: Platform, work: Path) -> Path:
-    """The extension module, in `work`."""
-    work.mkdir(parents=True)
+def target(platform: Platform, work: Path) -> cross.Target:
+    """How to compile for a platform; linking a shared library comes on top."""
     compiler = [*ZIG, "cc", "-target", platform.zig]
     headers = _python_headers(platform, work)
-    numpy = cache.numpy_headers(platform.wheel, VERSION, NUMPY)
     position = [] if platform.python == "win32" else ["-fPIC"]
-    target = cross.Target(
+    return cross.Target(
         compile=[*compiler, "-O2", "-DNDEBUG", *position, f"-I{headers.parent}"],
-        link=[*compiler, "-shared", *_link_with(platform, work)],
+        link=[*compiler, "-shared"],
         python_headers=headers,
-        numpy_headers=numpy,
+        numpy_headers=cache.numpy_headers(platform.wheel, VERSION, NUMPY),
         platform=platform.python,
         suffix=platform.suffix,
         tag=("", "", ""),
     )
-    return cross.extension(target, work)
+
+
+def build(platform: Platform, work: Path) -> Path:
+    """The extension module, in `work`."""
+    work.mkdir(parents=True)
+    plain = target(platform, work)
+    linked = [*plain.link, *_link_with(platform, work)]
+    return cross.extension(dataclasses.replace(plain, link=linked), work)
 
 
 def _python_headers(platform: Platform, work: Path) -> Path:

@@ -13,11 +13,19 @@ import time
 import tomllib
 from pathlib import Path
 
-from tools import cache, cross
-from tools.windows import packages, python
+from tools import cache, cross, packages
+from tools.windows import python
 from tools.windows.checks import check_wheel
 from tools.windows.mingw import HERE, Mingw
-from tools.windows.wine import Wine, windows_path
+from tools.windows.wine import WINE, WINESERVER, Wine, windows_path
+
+NEEDED = {
+    "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",
+    "x86_64-w64-mingw32-objdump": "binutils-mingw-w64-x86-64",
+    WINE: "wine64",
+    WINESERVER: "wine64",
+    "dpkg-deb": "dpkg",
+}
 
 WHO = """
 import platform, sys
@@ -129,7 +137,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="a new folder, which is kept")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
-    packages.install_missing()
+    packages.install_missing(NEEDED)
     results = []
     with tempfile.TemporaryDirectory(prefix="memopt windows ") as temporary:
         work: Path = (options.work or Path(temporary)).resolve()

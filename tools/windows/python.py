@@ -99,6 +99,8 @@ def _copy_binaries(release: Release, home: Path) -> None:
             if path.parts[0] != "deploy_libs" or unwanted:
                 continue
             lower = path.name.lower()
+            if lower == "_wmi.pyd":  # calls what wine 8 lacks; CPython can do without
+                continue
             if lower.startswith(("python3", "vcruntime")):
                 (home / path.name).write_bytes(archive.read(name))
             elif lower.endswith((".pyd", ".dll")) and not lower.startswith("api-ms-"):

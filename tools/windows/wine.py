@@ -12,7 +12,9 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from tools.windows.packages import WINE, WINESERVER
+# Debian has them on no PATH; wine64 itself finds the wineserver beside it.
+WINE = "/usr/lib/wine/wine64"
+WINESERVER = "/usr/lib/wine/wineserver64"
 
 
 class Wine:

@@ -1,26 +1,14 @@
-"""Debian's packages that the Windows tools need."""
+"""Debian's packages that a tool needs, installed where they are missing."""
 
 import os
 import shutil
 import subprocess
 
-# Debian has them on no PATH; wine64 itself starts the wineserver it finds there.
-WINE = "/usr/lib/wine/wine64"
-WINESERVER = "/usr/lib/wine/wineserver64"
 
-NEEDED = {
-    "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",
-    "x86_64-w64-mingw32-objdump": "binutils-mingw-w64-x86-64",
-    WINE: "wine64",
-    WINESERVER: "wine64",
-    "dpkg-deb": "dpkg",
-}
-
-
-def install_missing() -> None:
-    """Install what is not there yet; as root, else say what to install."""
+def install_missing(needed: dict[str, str]) -> None:
+    """Install what is not there of {command: package}; needs to be root for that."""
     missing = sorted(
-        {package for tool, package in NEEDED.items() if shutil.which(tool) is None}
+        {package for tool, package in needed.items() if shutil.which(tool) is None}
     )
     if not missing:
         return
