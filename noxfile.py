@@ -70,7 +70,7 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
 
 
 def _run_tests(session: nox.Session, **env: str) -> None:
-    session.chdir(_elsewhere(session, "tests"))
+    session.chdir(_elsewhere(session, "tests", "src"))
     session.run("python", "-m", "pytest", *session.posargs, env=env)
 
 

@@ -18,7 +18,6 @@ from unittest import mock
 import setuptools
 import setuptools.command.build_ext  # while sys.platform is still the genuine one
 
-
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -22,9 +22,18 @@ PACKAGES = (
 )
 TOOLS = ("pytest>=8", "hypothesis>=6.100")
 TESTS = (
-    "accumulator exactsum exactsum_pickle float_environment floatmatrix_random "
-    "floatmatrix_sum fsum fsum_buffers internpool internpool_hash internpool_model"
-).split()
+    "accumulator",
+    "exactsum",
+    "exactsum_pickle",
+    "float_environment",
+    "floatmatrix_random",
+    "floatmatrix_sum",
+    "fsum",
+    "fsum_buffers",
+    "internpool",
+    "internpool_hash",
+    "internpool_model",
+)
 
 # The command of the interpreter has to name qemu, for tests that run another.
 SITE = "import sys\nsys.executable = {command!r}\n"

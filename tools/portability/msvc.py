@@ -41,6 +41,7 @@ def check(work: Path) -> int:
     command += [f"-I{folder}" for folder in includes]
     command += [f"-D{name}={value}" for name, value in extension.define_macros]
     command += ["-isystem", MINGW_HEADERS]
-    for source in extension.sources:
+    sources = [str(source) for source in extension.sources]
+    for source in sources:
         subprocess.run([*command, source], cwd=cross.ROOT, check=True)
-    return len(extension.sources)
+    return len(sources)

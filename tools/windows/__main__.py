@@ -78,7 +78,8 @@ def run_tests(wine: Wine, exe: Path, work: Path, arguments: list[str]) -> int:
     announce("the tests")
     elsewhere = work / "tests and ünïcode"
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(cross.ROOT / "tests", elsewhere / "tests", ignore=ignore)
+    for folder in ("tests", "src"):
+        shutil.copytree(cross.ROOT / folder, elsewhere / folder, ignore=ignore)
     shutil.copy2(cross.ROOT / "pyproject.toml", elsewhere)
     counts = work / "counts.json"
     code, _ = wine.run(
