@@ -125,6 +125,26 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """What would be uploaded, which wheels would be built, and the workflows."""
+    session.install(*nox.project.dependency_groups(_project(), "release"))
+    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
+    session.run("python", "-m", "build", "--outdir", str(dist), str(source))
+    built = sorted(str(path) for path in dist.iterdir())
+    session.run("twine", "check", "--strict", *built)
+    session.run("check-wheel-contents", str(dist))
+    session.run("python", "-m", "tools.release")
+    workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    session.run("check-jsonschema", *schema, *workflows)
+    session.run("zizmor", "--offline", "--pedantic", str(ROOT / ".github"))
+    if shutil.which("actionlint"):  # its package is a download from GitHub
+        session.run("actionlint", *workflows, external=True)
+    else:
+        session.log("actionlint is not here: GitHub's own CI runs it")
+
+
+@nox.session
 def debug(session: nox.Session) -> None:
     """The tests with assertions and structure validity checks on."""
     _install(session, "test", MEMOPT_DEBUG="1")
