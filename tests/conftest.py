@@ -12,8 +12,6 @@ settings.register_profile(
     print_blob=True,
 )
 settings.register_profile("quick", settings.get_profile("default"), max_examples=25)
-# For an emulated processor, which takes its time.
-settings.register_profile("few", settings.get_profile("default"), max_examples=5)
 settings.register_profile(
     "thorough", settings.get_profile("default"), max_examples=2000
 )

@@ -59,6 +59,13 @@ def description(target: Target) -> setuptools.Extension:
     return extension
 
 
+def gnu_flags() -> list[str]:
+    """setup.py's flags for gcc and clang, to compile with."""
+    with contextlib.chdir(ROOT), mock.patch("setuptools.setup"):
+        flags: list[str] = _run_setup(Path())["gnu_flags"]()[0]
+    return flags
+
+
 @contextlib.contextmanager
 def _setup_for(target: Target, work: Path) -> Iterator[setuptools.Distribution]:
     """setup.py's Distribution, adapted; the current folder is the project's."""
@@ -72,16 +79,21 @@ def _setup_for(target: Target, work: Path) -> Iterator[setuptools.Distribution]:
 
 def _arguments_of_setup(target: Target) -> dict[str, Any]:
     """What setup.py passes to setup() when it runs on that platform."""
-    # setup.py asks NumPy where its headers are, and nothing else.
-    numpy = types.ModuleType("numpy")
-    numpy.get_include = lambda: str(target.numpy_headers)  # type: ignore[attr-defined]
     with (
-        mock.patch.dict(sys.modules, numpy=numpy),
         mock.patch("sys.platform", target.platform),
         mock.patch("setuptools.setup") as setup,
     ):
-        runpy.run_path("setup.py")
+        _run_setup(target.numpy_headers)
     return dict(setup.call_args.kwargs)
+
+
+def _run_setup(numpy_headers: Path) -> dict[str, Any]:
+    """The names that setup.py defines; setuptools.setup must be a mock."""
+    # setup.py asks NumPy where its headers are, and nothing else.
+    numpy = types.ModuleType("numpy")
+    numpy.get_include = lambda: str(numpy_headers)  # type: ignore[attr-defined]
+    with mock.patch.dict(sys.modules, numpy=numpy):
+        return runpy.run_path("setup.py")
 
 
 def _adapt(distribution: Any, target: Target, work: Path) -> None:

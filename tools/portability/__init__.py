@@ -1,6 +1,7 @@
 """Whether memopt compiles for platforms that no test here runs on.
 
 ``python -m tools.portability`` (``nox -s portability``) builds the extension module
-for each of them with zig's clang, linked as far as it goes; reads every file in
-MSVC's dialect with clang; and runs tests of the AArch64 build under qemu.
+for each of them with zig's clang and links it; reads every file in MSVC's dialect
+with clang; and compares what AArch64 computes, under qemu, with what this machine
+does.
 """

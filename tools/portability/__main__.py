@@ -1,13 +1,14 @@
-"""``python -m tools.portability``: all compile checks and the tests under qemu.
+"""``python -m tools.portability``: all compile checks, and numbers under qemu.
 
 Ends with 1 if anything does not hold, having tried all of it.
 """
 
 import argparse
+import functools
 import os
-import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tools import packages
@@ -22,35 +23,31 @@ NEEDED = {
 }
 
 
+def _checks(work: Path) -> dict[str, Callable[[], str]]:
+    """What is checked, and the function that does and says what it did."""
+
+    def link(platform: zig.Platform) -> str:
+        return f"{zig.build(platform, work / platform.zig).name} linked"
+
+    return {
+        "MSVC's dialect": lambda: f"{msvc.check(work / 'msvc')} files read",
+        "numbers on AArch64": lambda: f"{aarch64.compare(work / 'numbers')} lines",
+        **{p.zig: functools.partial(link, p) for p in zig.PLATFORMS},
+    }
+
+
 def _run_all(work: Path) -> list[str]:
-    """What failed."""
+    """The names of what failed."""
     failed = []
-
-    def attempt(what: str, ok: bool, start: float) -> None:
-        seconds = time.monotonic() - start
-        print(f"--- {what}: {'ok' if ok else 'FAILED'}, {seconds:.0f} s", flush=True)
-        if not ok:
-            failed.append(what)
-
-    start = time.monotonic()
-    try:
-        count = msvc.check(work / "msvc")
-        attempt(f"{count} files in MSVC's dialect", True, start)
-    except subprocess.CalledProcessError:
-        attempt("MSVC's dialect", False, start)
-    for platform in zig.PLATFORMS:
+    for name, check in _checks(work).items():
         start = time.monotonic()
         try:
-            built = zig.build(platform, work / platform.zig)
-            attempt(f"{built.name}, {built.stat().st_size} bytes", True, start)
+            outcome = check()
         except Exception as error:  # distutils has an exception for each step
-            print(error)
-            attempt(f"memopt for {platform.zig}", False, start)
-            continue
-        if platform == zig.LINUX_AARCH64:
-            start = time.monotonic()
-            code = aarch64.run(built, work / "emulated")
-            attempt("tests on AArch64", code == 0, start)
+            outcome = f"FAILED: {error}"
+            failed.append(name)
+        seconds = time.monotonic() - start
+        print(f"--- {name}: {outcome}, {seconds:.0f} s", flush=True)
     return failed
 
 

@@ -34,15 +34,12 @@ class Platform:
         return f".cp{DIGITS}-{self.zig}" + (".pyd" if self.python == "win32" else ".so")
 
 
-LINUX_AARCH64 = Platform(
-    "aarch64-linux-gnu.2.28", "linux", "manylinux_2_28_aarch64", "arm64"
-)
 PLATFORMS = (
     Platform("aarch64-windows-gnu", "win32", "win_arm64"),
     Platform("x86_64-macos", "darwin", "macosx_10_13_x86_64"),
     Platform("aarch64-macos", "darwin", "macosx_11_0_arm64"),
     Platform("x86_64-linux-gnu.2.28", "linux", "manylinux_2_28_x86_64"),
-    LINUX_AARCH64,
+    Platform("aarch64-linux-gnu.2.28", "linux", "manylinux_2_28_aarch64", "arm64"),
     Platform("x86_64-linux-musl", "linux", "musllinux_1_2_x86_64"),
     Platform("aarch64-linux-musl", "linux", "musllinux_1_2_aarch64", "arm64"),
 )
