@@ -18,7 +18,7 @@ LISTED = Path(__file__).with_name("wine_skips.toml")
 
 
 def _listed() -> dict[str, str]:
-    """Node ids, or the part before "[" or a last "::", and why they are skipped."""
+    """Node ids, with or without their parameters, and why they are skipped."""
     tables = tomllib.loads(LISTED.read_text(encoding="utf-8"))
     here = ".".join(map(str, sys.version_info[:2]))
     return {**tables.get("any", {}), **tables.get(here, {})}
