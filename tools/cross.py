@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,9 @@ class Target:
 
 def wheel(target: Target, work: Path) -> Path:
     """A wheel in `work`, which also takes all intermediate files."""
-    with _setup_for(target, work) as distribution:
+    with _setup_for(target, work) as distribution, warnings.catch_warnings():
+        # It warns whoever runs "setup.py install", which it does itself here.
+        warnings.filterwarnings("ignore", "setup.py install is deprecated")
         distribution.run_command("bdist_wheel")
     (built,) = (work / "dist").glob("*.whl")
     return built
