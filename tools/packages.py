@@ -6,10 +6,9 @@ import subprocess
 
 
 def install_missing(needed: dict[str, str]) -> None:
-    """Install what is not there of {command: package}; needs to be root for that."""
-    missing = sorted(
-        {package for tool, package in needed.items() if shutil.which(tool) is None}
-    )
+    """Install what is not there of {command: packages}; needs to be root for that."""
+    absent = [tool for tool in needed if shutil.which(tool) is None]
+    missing = sorted({name for tool in absent for name in needed[tool].split()})
     if not missing:
         return
     if os.geteuid() != 0:

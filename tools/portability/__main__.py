@@ -18,6 +18,7 @@ NEEDED = {
     "clang": "clang",
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",  # and its headers
     "x86_64-w64-mingw32-objdump": "binutils-mingw-w64-x86-64",
+    aarch64.GCC: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     aarch64.QEMU: "qemu-user-static",
     "dpkg-deb": "dpkg",
 }

@@ -138,6 +138,9 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="a new folder, which is kept")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
+    for version in options.versions:
+        if version not in python.RELEASES:
+            parser.error(f"{version} is none of {', '.join(python.RELEASES)}")
     packages.install_missing(NEEDED)
     results = []
     with tempfile.TemporaryDirectory(prefix="memopt windows ") as temporary:

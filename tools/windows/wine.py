@@ -48,9 +48,12 @@ class Wine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end_all()
+        shutil.rmtree(self._prefix, ignore_errors=True)
+
+    def _end_all(self) -> None:
         self._quietly(WINESERVER, "-k")
         self._quietly(WINESERVER, "-w")
-        shutil.rmtree(self._prefix, ignore_errors=True)
 
     def _quietly(self, *command: str) -> None:
         # Exit codes say little: wineserver's is 1 if there was none to end.
@@ -80,7 +83,8 @@ class Wine:
             encoding="utf-8",
             errors="replace",
         ) as process:
-            killer = threading.Timer(timeout, process.kill)
+            # Its children have the same pipe: all must end.
+            killer = threading.Timer(timeout, self._end_all)
             killer.start()
             assert process.stdout is not None
             for line in process.stdout:
