@@ -16,7 +16,7 @@ import nox
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
-PYTHON_FILES = ("memopt", "tests", "benchmarks", "noxfile.py", "setup.py")
+PYTHON_FILES = ("memopt", "tests", "benchmarks", "tools", "noxfile.py", "setup.py")
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
@@ -70,7 +70,7 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
 
 
 def _run_tests(session: nox.Session, **env: str) -> None:
-    session.chdir(_elsewhere(session, "tests"))
+    session.chdir(_elsewhere(session, "tests", "src"))
     session.run("python", "-m", "pytest", *session.posargs, env=env)
 
 
@@ -80,7 +80,8 @@ def lint(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(_project(), "lint"))
     session.run("ruff", "check", *PYTHON_FILES)
     session.run("ruff", "format", "--check", *PYTHON_FILES)
-    sources = sorted(str(p) for p in (ROOT / "src").rglob("*.[ch]"))
+    folders = (ROOT / "src", ROOT / "tools")
+    sources = sorted(str(p) for f in folders for p in f.rglob("*.[ch]"))
     session.run("clang-format", "--dry-run", "--Werror", *sources)
 
 
@@ -133,6 +134,26 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """What would be uploaded, which wheels would be built, and the workflows."""
+    session.install(*nox.project.dependency_groups(_project(), "release"))
+    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
+    session.run("python", "-m", "build", "--outdir", str(dist), str(source))
+    built = sorted(str(path) for path in dist.iterdir())
+    session.run("twine", "check", "--strict", *built)
+    session.run("check-wheel-contents", str(dist))
+    session.run("python", "-m", "tools.release")
+    workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    session.run("check-jsonschema", *schema, *workflows)
+    session.run("zizmor", "--offline", "--pedantic", str(ROOT / ".github"))
+    if shutil.which("actionlint"):  # its package is a download from GitHub
+        session.run("actionlint", *workflows, external=True)
+    else:
+        session.log("actionlint is not here: GitHub's own CI runs it")
+
+
+@nox.session
 def debug(session: nox.Session) -> None:
     """The tests with assertions and structure validity checks on."""
     _install(session, "test", MEMOPT_DEBUG="1")
@@ -163,6 +184,22 @@ def asan(session: nox.Session) -> None:
         # pytest would have captured what a sanitizer says as it aborts.
         for report in sorted(reports.iterdir()):
             print(report.read_text(encoding="utf-8", errors="replace"))
+
+
+@nox.session(default=False)
+def windows(session: nox.Session) -> None:
+    """The wheel, tests and demo in CPython for Windows; posargs: its versions."""
+    session.install(*nox.project.dependency_groups(_project(), "windows"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.windows", *session.posargs)
+
+
+@nox.session(default=False)
+def portability(session: nox.Session) -> None:
+    """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
+    session.install(*nox.project.dependency_groups(_project(), "portability"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.portability", *session.posargs)
 
 
 @nox.session

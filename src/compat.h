@@ -310,7 +310,7 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
         return -1;
     }
-    PyErr_Clear();
+    PyErr_Clear(); /* there is none, which the result says */
     return 0;
 }
 #endif

@@ -15,6 +15,11 @@ from memopt import FloatMatrix
 
 np = pytest.importorskip("numpy", reason="what these tests are about")
 
+needs_numpy_2_1 = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.1.0",
+    reason="NumPy 2.1 brought DLPack 1.0 and from_dlpack(copy=)",
+)
+
 
 def test_importing_memopt_does_not_import_numpy() -> None:
     run_in_fresh_process(
@@ -334,6 +339,14 @@ def test_numpy_reads_our_tensors(data: st.DataObject, dtype: Any) -> None:
         assert array.dtype == np.dtype(dtype)
         assert array.tolist() == view.tolist()
         assert np.shares_memory(array, np.asarray(base)) == (array.size > 0)
+
+
+@needs_numpy_2_1
+@given(st.data(), st.sampled_from(["d", "f"]))
+def test_numpy_copies_our_tensors(data: st.DataObject, dtype: Any) -> None:
+    base = FloatMatrix.from_iterable(4, 5, range(20), dtype)
+    part = base[data.draw(st.slices(4)), data.draw(st.slices(5))]
+    for view in (part, part.T):
         copied = np.from_dlpack(view, copy=True)
         assert copied.tolist() == view.tolist()
         assert not np.shares_memory(copied, np.asarray(base))
@@ -397,6 +410,7 @@ def test_tensors_pin_the_memory_until_they_are_deleted() -> None:
         m.append([5, 6])
 
 
+@needs_numpy_2_1
 def test_dlpack_of_read_only_memory() -> None:
     readonly = np.arange(4.0).reshape(2, 2)
     readonly.flags.writeable = False

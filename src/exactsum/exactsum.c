@@ -454,7 +454,6 @@ static PyType_Slot exactsum_slots[] = {
     {Py_tp_traverse, exactsum_traverse},
     {Py_tp_dealloc, exactsum_dealloc},
     {Py_tp_repr, exactsum_repr},
-    {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, exactsum_richcompare},
     {Py_tp_methods, exactsum_methods},
     {Py_tp_getset, exactsum_getset},

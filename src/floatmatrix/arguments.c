@@ -144,7 +144,7 @@ raise_axis_error(PyObject *axis, int ndim)
 {
     PyObject *error = find_axis_error();
     if (error == NULL) {
-        PyErr_Clear();
+        PyErr_Clear(); /* without NumPy another class has to do */
         PyErr_Format(PyExc_IndexError,
                      "axis %R is out of bounds for array of dimension %d",
                      axis, ndim);

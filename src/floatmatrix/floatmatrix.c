@@ -297,7 +297,6 @@ static PyType_Slot matrix_slots[] = {
     {Py_tp_dealloc, mo_view_dealloc},
     {Py_tp_traverse, mo_view_traverse},
     {Py_tp_repr, mo_view_repr},
-    {Py_tp_hash, PyObject_HashNotImplemented},
     {Py_tp_richcompare, mo_view_richcompare},
     {Py_tp_iter, mo_view_iter},
     {Py_tp_methods, matrix_methods},

@@ -244,7 +244,7 @@ PyObject *
 mo_internpool_debug_hash_bits(PyObject *op, PyObject *arg)
 {
     mo_pool *pool = mo_pool_of(op);
-    long bits = PyLong_AsLong(arg);
+    long long bits = PyLong_AsLongLong(arg); /* a long may have 32 bits */
     if (bits == -1 && PyErr_Occurred()) {
         return NULL;
     }

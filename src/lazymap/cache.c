@@ -342,7 +342,7 @@ fill_by_index(mo_cache *self, PyObject *values)
     while (PyDict_Next(values, &position, &key, &value)) {
         Py_ssize_t i = PyLong_CheckExact(key) ? PyLong_AsSsize_t(key) : -1;
         if (i < 0 || i >= length) {
-            PyErr_Clear();
+            PyErr_Clear(); /* of an int that is too large */
             PyErr_Format(PyExc_ValueError,
                          "%R is no index of the cached LazyMap", key);
             return -1;

@@ -30,7 +30,7 @@ open_range(mo_lazymap_state *state, mo_cursor *cursor, PyObject *range)
     cursor->remaining = PyObject_Size(range);
     if (cursor->remaining < 0) {
         if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear();
+            PyErr_Clear(); /* such a range has to be iterated */
         }
         return -1;
     }

@@ -103,7 +103,7 @@ mo_cursor_iterate(mo_cursor *cursor)
         cursor->index++;
     }
     else if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        PyErr_Clear();
+        PyErr_Clear(); /* the end, which NULL alone says */
     }
     return item;
 }

@@ -27,7 +27,7 @@ is_indexable_buffer(PyObject *source)
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
         return -1;
     }
-    PyErr_Clear();
+    PyErr_Clear(); /* an array of no dimensions */
     return 0;
 }
 

@@ -1,0 +1,1 @@
+"""Tools that build and check memopt for platforms other than this one."""
