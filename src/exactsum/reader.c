@@ -381,7 +381,7 @@ read_other_item(reader *r, PyObject *x)
         if (iterator == NULL && has_float(type) &&
             PyErr_ExceptionMatches(PyExc_TypeError)) {
             /* An array of no dimensions (torch, xarray): a number. */
-            PyErr_Clear();
+            PyErr_Clear(); /* it is a number */
             return read_number_like(r, x);
         }
         return read_all(r, iterator);

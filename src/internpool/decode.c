@@ -113,7 +113,7 @@ make_field(const mo_source *source, size_t start, size_t stop)
     PyObject *string =
         PyUnicode_DecodeUTF8(data, (Py_ssize_t)(stop - start), NULL);
     if (string == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-        PyErr_Clear();
+        PyErr_Clear(); /* raised again with its position */
         return refuse_utf8(source);
     }
     return string;

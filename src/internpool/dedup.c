@@ -708,7 +708,7 @@ write_attribute(PyObject *instance, PyObject *names, PyObject *new,
         if (value == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return -1;
         }
-        PyErr_Clear();
+        PyErr_Clear();     /* of there being no value */
         Py_XDECREF(value); /* the instance has one too, or `old` is not it */
         if (value == old) {
             return PyObject_GenericSetAttr(instance, name, new) < 0 ? -1 : 1;
@@ -752,7 +752,7 @@ add_attributes(PyObject *names, PyObject *instance)
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return -1;
         }
-        PyErr_Clear();
+        PyErr_Clear(); /* it has no __dict__ */
         return 0;
     }
     PyObject *own = PyDict_Keys(dict);

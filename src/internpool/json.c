@@ -493,7 +493,7 @@ mo_internpool_scan_json(PyObject *op, PyObject *text)
     if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_ValueError)) {
         return NULL;
     }
-    PyErr_Clear();
+    PyErr_Clear(); /* json.loads raises it */
     Py_RETURN_NOTIMPLEMENTED;
 }
 

@@ -78,7 +78,7 @@ encode_separator(separator *sep)
         if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
             return -1;
         }
-        PyErr_Clear();
+        PyErr_Clear(); /* UTF-8 has no such text */
         sep->possible = false;
         return 0;
     }

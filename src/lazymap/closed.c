@@ -29,7 +29,7 @@ has_long_range(mo_lazymap *self)
     /* Any length will do, and some do not fit: a range of two is true. */
     Py_ssize_t n = PyObject_Size(PyTuple_GET_ITEM(self->sources, 0));
     if (n < 0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        PyErr_Clear();
+        PyErr_Clear(); /* longer than a Py_ssize_t: long enough */
         return 1;
     }
     return n < 0 ? -1 : n > 0 && n >= self->state->short_pass;

@@ -237,7 +237,7 @@ next_in_buffer(mo_cursor *cursor, PyObject *source)
         cursor->index++;
     }
     else if (PyErr_ExceptionMatches(PyExc_IndexError)) {
-        PyErr_Clear();
+        PyErr_Clear(); /* the end */
     }
     return item;
 }

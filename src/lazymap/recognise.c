@@ -43,7 +43,7 @@ attribute_is(PyObject *object, PyObject *name, PyObject *expected)
 {
     PyObject *value = PyObject_GetAttr(object, name);
     if (value == NULL) {
-        PyErr_Clear();
+        PyErr_Clear(); /* not what it was: an ordinary call */
         return false;
     }
     Py_DECREF(value);

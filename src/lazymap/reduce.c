@@ -210,7 +210,7 @@ number_in_buffer(PyObject *value)
         return NULL;
     }
     if (PyObject_GetBuffer(value, &view, PyBUF_RECORDS_RO) < 0) {
-        PyErr_Clear();
+        PyErr_Clear(); /* no buffer, so no number in one */
         return NULL;
     }
     const char *format = view.format ? view.format : "B";
