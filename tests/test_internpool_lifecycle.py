@@ -392,11 +392,13 @@ class TestPickleOfContents:
             (InternPool, (5,), {}, ([1], 0)),
             (InternPool, (5,), {}, (("a",), 0)),
             (InternPool, (1,), {}, (["one", "two"], 2)),
+            (InternPool, (5,), {}, (["one", "two"], -1)),
+            (InternPool, (5,), {}, (["one", "two"], -sys.maxsize - 1)),
         ]
         for arguments in bad:
             with pytest.raises((TypeError, ValueError)):
                 restore(*arguments)
-        for pinned in (-5, 0, 99):
+        for pinned in (0, 1, 99):
             pool = restore(InternPool, (5,), {}, (["one", "two"], pinned))
             pool._debug_validate()
             assert len(pool) == 2

@@ -96,8 +96,11 @@ refuse_utf8(const mo_source *source)
 {
     PyObject *whole =
         PyUnicode_DecodeUTF8(source->data, (Py_ssize_t)source->n, NULL);
-    assert(whole == NULL);
-    Py_XDECREF(whole);
+    if (whole != NULL) {
+        Py_DECREF(whole);
+        PyErr_SetString(PyExc_RuntimeError,
+                        "buffer changed while it was read");
+    }
     return NULL;
 }
 

@@ -141,6 +141,10 @@ mo_restore_pool(PyObject *module, PyObject *arguments)
                           &strings, &pinned)) {
         return NULL;
     }
+    if (pinned < 0) { /* so that no subtraction overflows */
+        PyErr_SetString(PyExc_ValueError, "contents pin fewer than none");
+        return NULL;
+    }
     PyObject *op = new_pool(type, args, kwargs);
     if (op == NULL) {
         return NULL;
