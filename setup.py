@@ -16,6 +16,8 @@ import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+
 SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
@@ -66,6 +68,8 @@ SOURCES = [
     "src/lazymap/tuples.c",
     "src/lazymap/view.c",
     "src/lazymap/window.c",
+    f"src/platform/memory_{SYSTEM}.c",
+    "src/platform/memory_module.c",
 ]
 
 GNU_WARNINGS = [

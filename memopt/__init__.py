@@ -7,7 +7,13 @@ from memopt._memopt import (
     InternPool,
     LazyMap,
     LazyMapIterator,
+    MemoryInfo,
     fsum,
+    limit_memory,
+    memory_info,
+    memory_pressure,
+    release,
+    trim_working_set,
 )
 
 __all__ = [
@@ -17,7 +23,13 @@ __all__ = [
     "InternPool",
     "LazyMap",
     "LazyMapIterator",
+    "MemoryInfo",
     "fsum",
+    "limit_memory",
+    "memory_info",
+    "memory_pressure",
+    "release",
+    "trim_working_set",
 ]
 
 __version__ = "0.1.0"

@@ -584,3 +584,55 @@ class LazyMapIterator(LazyMap[_T_co], Iterator[_T_co]):
     def batched(
         self, n: SupportsIndex, strict: bool = False
     ) -> LazyMapIterator[tuple[_T_co, ...]]: ...
+
+@final
+class MemoryInfo(
+    structseq[int | None],
+    tuple[
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+        int | None,
+    ],
+):
+    __match_args__: Final = (
+        "resident",
+        "peak_resident",
+        "private",
+        "private_resident",
+        "peak_private",
+        "page_faults",
+        "system_total",
+        "system_available",
+        "limit",
+    )
+    @property
+    def resident(self) -> int | None: ...
+    @property
+    def peak_resident(self) -> int | None: ...
+    @property
+    def private(self) -> int | None: ...
+    @property
+    def private_resident(self) -> int | None: ...
+    @property
+    def peak_private(self) -> int | None: ...
+    @property
+    def page_faults(self) -> int | None: ...
+    @property
+    def system_total(self) -> int | None: ...
+    @property
+    def system_available(self) -> int | None: ...
+    @property
+    def limit(self) -> int | None: ...
+
+def memory_info() -> MemoryInfo: ...
+def release() -> tuple[MemoryInfo, MemoryInfo]: ...
+def trim_working_set() -> tuple[MemoryInfo, MemoryInfo]: ...
+def limit_memory(bytes: SupportsIndex | None, /) -> None: ...
+def memory_pressure() -> float | None: ...
+def _resident() -> int | None: ...
