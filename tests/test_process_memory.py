@@ -208,11 +208,11 @@ def test_pressure() -> None:
 
 
 def test_allocation_failures() -> None:
-    assert fail_each_allocation(lambda: None, lambda _: memopt.memory_info()) >= 9
+    assert fail_each_allocation(lambda: None, lambda _: memopt.memory_info()) >= 7
     assert fail_each_allocation(lambda: None, lambda _: memopt.memory_pressure()) <= 1
 
 
 # CPython's collector cannot raise: it reports what fails in it as unraisable.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_allocation_failures_of_release() -> None:
-    assert fail_each_allocation(lambda: None, lambda _: memopt.release()) >= 18
+    assert fail_each_allocation(lambda: None, lambda _: memopt.release()) >= 14
