@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "exactsum/exactsum.h"
 #include "floatmatrix/floatmatrix.h"
+#include "heap/heap.h"
 #include "internpool/internpool.h"
 #include "lazymap/lazymap.h"
 #include "platform/memory_module.h"
