@@ -15,6 +15,7 @@ from memopt._memopt import (
     release,
     trim_working_set,
 )
+from memopt.advisor import advise
 
 __all__ = [
     "ExactSum",
@@ -24,6 +25,7 @@ __all__ = [
     "LazyMap",
     "LazyMapIterator",
     "MemoryInfo",
+    "advise",
     "fsum",
     "limit_memory",
     "memory_info",

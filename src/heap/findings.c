@@ -341,16 +341,17 @@ length_of(PyObject *obj)
                                     : (size_t)((PySetObject *)obj)->used;
 }
 
-/* Lists keep 1/8 and a little of spare room as they grow; dicts are filled to
- * 1/3 at least, sets to 1/4 of their room, if nothing was deleted. */
+/* More spare room than growth leaves: a list grows by 1/8 and shrinks once less
+ * than half is used; dicts and sets never shrink by themselves, and as they
+ * grow are filled to 1/3 and to 1/4 of their room at least. */
 static bool
 has_slack(PyObject *obj, size_t length)
 {
     size_t room = mo_room(obj);
-    size_t ordinary = PyList_CheckExact(obj)   ? 2
-                      : PyDict_CheckExact(obj) ? 4
-                                               : 8;
-    return room > ordinary * length + 8;
+    size_t spare = PyList_CheckExact(obj)   ? length / 2
+                   : PyDict_CheckExact(obj) ? 3 * length
+                                            : 7 * length;
+    return room > length + spare + 8;
 }
 
 void

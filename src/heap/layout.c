@@ -256,16 +256,27 @@ mo_shared_name(PyTypeObject *type, size_t i)
     return ((const unicode_entry *)(keys->indices + index_bytes))[i].key;
 }
 
+/* Items that lie in the object itself.  Frames and generators are allocated
+ * with room for some, but keep no length; metaclasses give no instances any. */
+static size_t
+own_items(PyObject *obj)
+{
+    if (PyType_Check(obj) || PyFrame_Check(obj) || PyGen_Check(obj) ||
+        PyCoro_CheckExact(obj) || PyAsyncGen_CheckExact(obj)) {
+        return 0;
+    }
+    Py_ssize_t items = Py_SIZE(obj);
+    return (size_t)(items < 0 ? -items : items);
+}
+
 /* Basic size, items, headers; inline values, wherever this CPython has them. */
 static size_t
 plain_bytes(PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
     size_t bytes = (size_t)type->tp_basicsize + header_bytes(type);
-    if (type->tp_itemsize != 0 && !PyType_Check(obj)) {
-        Py_ssize_t items = Py_SIZE(obj);
-        bytes +=
-            (size_t)(items < 0 ? -items : items) * (size_t)type->tp_itemsize;
+    if (type->tp_itemsize != 0) {
+        bytes += own_items(obj) * (size_t)type->tp_itemsize;
     }
     if (!has_managed_dict(obj) || shared_keys(type) == NULL) {
         return mo_rounded(bytes);
