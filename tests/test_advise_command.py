@@ -1,0 +1,219 @@
+"""``python -m memopt advise``: runs scripts as python does, and bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WASTE = "waste = [f'some text {i % 10}' for i in range(100_000)]\n"
+
+
+def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+
+
+def advise(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return run("-m", "memopt", "advise", *arguments, stdin=stdin)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Any:
+    def write(text: str, name: str = "a scrípt.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+PRINTS = """
+import os, sys, __main__
+print(__name__, __file__, __package__, __spec__ and __spec__.name)
+print(sys.argv, sys.path[0], sys.stdin.read(), __main__ is sys.modules["__main__"])
+print(sorted(name for name in globals() if name.startswith("__")))
+class Local: pass
+print(Local.__module__, Local in vars(__main__).values())
+"""
+
+
+def normal(text: str) -> str:
+    """Without what python -m sets only if it has to, __cached__."""
+    return text.replace(" '__cached__',", "")
+
+
+def test_script_sees_what_python_would_show_it(script: Any) -> None:
+    path = script(PRINTS)
+    ours = advise(path, "-x", "--json", "a b", stdin="typed in")
+    theirs = run(path, "-x", "--json", "a b", stdin="typed in")
+    assert theirs.returncode == ours.returncode == 0, ours.stderr
+    assert normal(ours.stdout) == normal(theirs.stdout)
+
+
+def test_module_sees_what_python_would_show_it(
+    script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = script(PRINTS, "some_package/__main__.py")
+    script("", "some_package/__init__.py")
+    root = Path(__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *sys.path]))
+    monkeypatch.chdir(path.parent.parent)
+    ours, theirs = advise("-m", "some_package", "-x"), run("-m", "some_package", "-x")
+    assert theirs.returncode == ours.returncode == 0, ours.stderr
+    assert normal(ours.stdout) == normal(theirs.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("pass", 0),
+        ("import sys; sys.exit()", 0),
+        ("import sys; sys.exit(7)", 7),
+        ("import sys; sys.exit('a message')", 1),
+        ("raise SystemExit(True)", 1),
+        ("def f():\n    1 / 0\nf()", 1),
+        ("import sys; sys.excepthook = lambda *e: print('hook'); 1 / 0", 1),
+    ],
+)
+def test_end_is_that_of_the_script(script: Any, text: str, code: int) -> None:
+    path = script(text)
+    ours, theirs = advise(path), run(path)
+    assert ours.returncode == theirs.returncode == code
+    assert ours.stdout == theirs.stdout
+    assert ours.stderr.startswith(theirs.stderr)
+    assert "memopt advise: no findings" in ours.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys, io\nsys.stdout = sys.stderr = io.StringIO()\n",
+        "import sys\nsys.stdout.close()\n",
+        "import threading, time\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), make())).start()\n"
+        "make = lambda: globals().update(more=[f'text {i % 5}' for i in range(90000)])",
+        "import asyncio\nasync def main():\n    await asyncio.sleep(0.01)\n"
+        "asyncio.run(main())\n",
+        "import gc\ngc.disable()\ngc.freeze()\n",
+        "import sys\nsys.modules['odd'] = object()\nsys.modules['none'] = None\n",
+        "import atexit\natexit.register(print, 'at exit')\n",
+    ],
+)
+def test_scripts_that_do_odd_things(script: Any, tmp_path: Path, text: str) -> None:
+    report = tmp_path / "report.json"
+    done = advise("--json", report, script(text + "\n" + WASTE))
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(report.read_text(encoding="utf-8"))
+    paths = {f["path"] for f in loaded["findings"]}
+    assert "__main__.waste[…]" in paths
+    assert ("__main__.more[…]" in paths) == ("more=" in text)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_does_not_report(script: Any) -> None:
+    text = "import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)\n"
+    done = advise(script("import warnings; warnings.simplefilter('ignore')\n" + text))
+    assert done.returncode == 0
+    assert done.stderr.count("memopt advise:") == 1
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_multiprocessing(script: Any, method: str) -> None:
+    import multiprocessing
+
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} on this system")
+    path = script(
+        f"""
+import multiprocessing, warnings
+warnings.simplefilter("ignore")
+def square(x):
+    return x * x
+if __name__ == "__main__":
+    multiprocessing.set_start_method({method!r})
+    with multiprocessing.Pool(1) as pool:
+        print(pool.map(square, range(4)))
+""",
+        "pool_script.py",
+    )
+    done = advise("--at", "exit", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[0, 1, 4, 9]\n"
+    assert done.stderr.count("memopt advise:") == 1
+
+
+def test_peak_finds_what_is_gone_at_exit(script: Any) -> None:
+    path = script(
+        """
+import time
+def work():
+    words = [f"some text {i % 10}" for i in range(400_000)]
+    time.sleep(1)
+work()
+"""
+    )
+    at_peak = advise(path)
+    assert "at its peak could be saved" in at_peak.stderr
+    assert "where  work().words[…]   e.g. 'some text 0'" in at_peak.stderr
+    both = advise("--at", "both", path).stderr
+    assert both.index("at its peak could") < both.index("at exit could")
+    assert "no findings" in advise("--at", "exit", path).stderr
+
+
+@pytest.mark.parametrize(("limit", "code"), [("1MB", 3), ("1e9", 2), ("900MB", 5)])
+def test_fail_over(script: Any, limit: str, code: int) -> None:
+    path = script(WASTE + "import sys; sys.exit(5)")
+    assert advise("--fail-over", limit, path).returncode == code
+
+
+def test_allocation_lines_if_tracemalloc_is_on(script: Any) -> None:
+    path = script("import tracemalloc\ntracemalloc.start()\n" + WASTE)
+    assert f"made   {path}:3\n" in advise("--at", "exit", path).stderr
+
+
+def said(*arguments: object) -> str:
+    done = advise(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    return done.stderr.splitlines()[-1]
+
+
+def test_bad_input(script: Any, tmp_path: Path) -> None:
+    good = script("print('ran')")
+    assert said(tmp_path / "none.py").endswith(
+        "none.py': [Errno 2] No such file or directory"
+    )
+    assert "it is a folder" in said(tmp_path)
+    assert said(script("x = = 1", "bad.py")).endswith("SyntaxError: invalid syntax")
+    assert said("-m", "no_such_module").endswith("No module named no_such_module")
+    assert "can't find 'os.path.no'" in said("-m", "os.path.no")
+    assert "unrecognized arguments: --nonsense" in said("--nonsense", good)
+    assert "no size such as 50MB" in said("--min", "much", good)
+    assert "there is no such folder" in said("--json", tmp_path / "a" / "b", good)
+    assert "it is a folder" in said("--json", tmp_path, good)
+    assert "the following arguments are required" in said()
+
+
+def test_report_is_written_whole(script: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    done = advise("--json", folder / "r.json", script(WASTE))
+    assert done.returncode == 0
+    assert [path.name for path in folder.iterdir()] == ["r.json"]
+    report = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    (finding,) = report["findings"]
+    assert finding["count"] == 100_000
+    assert finding["items"] == 99_990
+    assert finding["saving"] == finding["bytes_now"] - finding["bytes_after"]
