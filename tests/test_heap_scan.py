@@ -169,6 +169,13 @@ def test_paths_end_where_they_only_repeat() -> None:
     assert len(nodes) < 20
 
 
+def test_paths_are_kept_apart() -> None:
+    table = {f"key {i}": {"name": [str(i)]} for i in range(60)}
+    nodes = _memopt._scan_heap((("root", table, False),), False)[1]
+    # Nowhere, the root, its keys; each value, its keys, its list, its item.
+    assert len(nodes) == len(set(nodes)) == 3 + 4 * 60
+
+
 def test_many_different_keys_are_items() -> None:
     table = {f"key {i}": [1.5] for i in range(1000)}
     nodes = _memopt._scan_heap((("root", table, False),), False)[1]

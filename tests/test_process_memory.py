@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import os
 import pickle
 import re
 import sys
@@ -14,6 +15,13 @@ import memopt
 from memopt import _memopt
 
 MB = 1 << 20
+
+# It keeps what is freed, and reserves address space in terabytes.
+not_with_asan = pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer has an allocator of its own",
+)
+
 FIELDS = (
     *("resident", "peak_resident", "private", "private_resident"),
     *("peak_private", "page_faults"),
@@ -75,6 +83,7 @@ def test_system_figures_are_those_of_psutil() -> None:
     assert known(info.system_available) == pytest.approx(peer.available, rel=0.05)
 
 
+@not_with_asan
 def test_figures_follow_what_the_process_does() -> None:
     run_in_fresh_process(
         """
@@ -100,6 +109,7 @@ def test_peak_is_not_inherited_from_the_parent() -> None:
     assert int(run_in_fresh_process(code)) < len(ballast) // 2
 
 
+@not_with_asan
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is measured")
 def test_release_gives_free_heap_back() -> None:
     run_in_fresh_process(
@@ -146,6 +156,7 @@ needs_limits = pytest.mark.skipif(
 )
 
 
+@not_with_asan
 @needs_limits
 def test_limit_makes_allocations_fail_until_lifted() -> None:
     run_in_fresh_process(

@@ -92,6 +92,7 @@ str_bytes(PyObject *str)
     return mo_rounded(sizeof(PyCompactUnicodeObject) + data) + utf8;
 }
 
+/* A product may have been given a digit more than it has: that cannot be seen. */
 static size_t
 int_bytes(PyObject *number)
 {

@@ -36,11 +36,13 @@ make_room(mo_scan *scan, void *items, size_t used, size_t *capacity,
 
 /* ---- nodes and rows ----------------------------------------------------- */
 
+/* A hash of two numbers, different for all small ones: the multiples of the
+ * golden ratio lie far apart (Knuth, vol. 3, 6.4). */
 static uint64_t
 mix(uint64_t a, uint64_t b)
 {
-    uint64_t h = (a ^ (b + UINT64_C(0x9E3779B97F4A7C15))) *
-                 UINT64_C(0xD6E8FEB86659FD93);
+    uint64_t h = a * UINT64_C(0x9E3779B97F4A7C15) + b;
+    h = (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
     return h ^ h >> 32;
 }
 

@@ -7,10 +7,10 @@ N = int(sys.argv[1])
 SWAPPED = "swapped" in sys.argv
 
 if SWAPPED:
-    values = array("q", (i * i * 1000 for i in range(N)))
+    values = array("q", (i * 7919 % 1_000_003 * 1000 for i in range(N)))
     steps = range(0, 2 * N, 2)
 else:
-    values = [i * i * 1000 for i in range(N)]
+    values = [i * 7919 % 1_000_003 * 1000 for i in range(N)]
     steps = [i * 2 for i in range(N)]
 
 few = [1, 2, 3]
