@@ -46,6 +46,7 @@ SOURCES = [
     "src/floatmatrix/storage.c",
     "src/floatmatrix/vector.c",
     "src/floatmatrix/view.c",
+    "src/heap/block.c",
     "src/heap/findings.c",
     "src/heap/heap.c",
     "src/heap/layout.c",

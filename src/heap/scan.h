@@ -7,7 +7,7 @@
  *
  * The walk runs no Python code, allocates no Python object, changes no
  * reference count and writes into no object: its own memory comes from
- * PyMem_Raw*, and all pointers to objects are borrowed.  That is safe because
+ * block.h, and all pointers to objects are borrowed.  That is safe because
  * the GIL is held throughout, so that nothing can die.
  *
  * An object that is no container and has one reference is met once: only the
@@ -67,6 +67,16 @@ typedef struct {
     uint32_t node;
 } mo_pending;
 
+/* A node found by the name itself, not by its contents: names are mostly
+ * interned, and records of one shape follow each other. */
+typedef struct {
+    PyObject *name;
+    uint32_t parent, step;
+    uint32_t node; /* 0: nothing is here */
+} mo_recent;
+
+#define MO_RECENT 256
+
 typedef struct {
     mo_table met;      /* set of objects, by address */
     mo_table contents; /* set of hashes of strings and tuples */
@@ -77,6 +87,7 @@ typedef struct {
     size_t n_rows, rows_capacity;
     mo_pending *stack; /* owned: met, not yet walked */
     size_t n_stack, stack_capacity;
+    mo_recent recent[MO_RECENT];
     size_t last_type; /* index of the MO_TYPE row used last */
     /* Everything there is, or only what the roots own: then not the types,
      * modules and functions that objects refer to. */

@@ -1,8 +1,8 @@
 /* table.c - see table.h. */
 #include "heap/table.h"
 
-/* 2**64 divided by the golden ratio, odd. */
-#define MULTIPLIER UINT64_C(0x9E3779B97F4A7C15)
+#include "heap/block.h"
+
 #define FIRST_CAPACITY 256
 
 /* The slot of `key`, or the empty one where it would go.  Key 0 stands for
@@ -11,7 +11,7 @@ static size_t
 find(const mo_table *table, uint64_t key)
 {
     size_t mask = table->capacity - 1;
-    size_t i = (size_t)((key * MULTIPLIER) >> 32) & mask;
+    size_t i = mo_table_start(table, key);
     while (table->keys[i] != key && table->keys[i] != 0) {
         i = (i + 1) & mask;
     }
@@ -38,9 +38,9 @@ grow(mo_table *table)
     if (bigger.capacity > SIZE_MAX / sizeof(uint64_t)) {
         return -1;
     }
-    bigger.keys = PyMem_RawCalloc(bigger.capacity, sizeof(uint64_t));
+    bigger.keys = mo_block_new(bigger.capacity * sizeof(uint64_t));
     if (table->is_map) {
-        bigger.values = PyMem_RawMalloc(bigger.capacity * sizeof(uint32_t));
+        bigger.values = mo_block_new(bigger.capacity * sizeof(uint32_t));
     }
     if (bigger.keys == NULL || (table->is_map && bigger.values == NULL)) {
         mo_table_clear(&bigger);
@@ -82,8 +82,8 @@ mo_table_add(mo_table *table, uint64_t key, uint32_t value)
 void
 mo_table_clear(mo_table *table)
 {
-    PyMem_RawFree(table->keys);
-    PyMem_RawFree(table->values);
+    mo_block_free(table->keys, table->capacity * sizeof(uint64_t));
+    mo_block_free(table->values, table->capacity * sizeof(uint32_t));
     table->keys = NULL;
     table->values = NULL;
     table->used = table->capacity = 0;

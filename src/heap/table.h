@@ -1,7 +1,7 @@
 /* table.h - an open-addressing hash table from 64-bit keys to 32-bit values,
  * or a set of such keys.
  *
- * Plain C: no Python objects, memory from PyMem_Raw*.  The owner zeroes it
+ * Plain C: no Python objects, memory from block.h.  The owner zeroes it
  * (for a set, that is all), and clears it.  Keys are pointers or hashes: they
  * are mixed again by multiplication (Knuth, vol. 3, 6.4), probed linearly. */
 #ifndef MO_HEAP_TABLE_H
@@ -16,6 +16,15 @@ typedef struct {
     size_t capacity;  /* a power of two, or 0 */
     bool is_map;
 } mo_table;
+
+/* Where the search for a key begins: to be had in the cache in time. */
+static inline size_t
+mo_table_start(const mo_table *table, uint64_t key)
+{
+    /* 2**64 divided by the golden ratio, odd. */
+    uint64_t h = key * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)(h >> 32) & (table->capacity - 1);
+}
 
 /* The value of `key`, or `missing`. */
 uint32_t
