@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the report as JSON to FILE, or to stdout instead of the text: -",
     )
     parser.add_argument(
+        "--html", metavar="FILE", help="write the report as one HTML page to FILE"
+    )
+    parser.add_argument(
         "--min",
         metavar="SIZE",
         type=_size,
@@ -103,9 +106,10 @@ def _reports(sampler: PeakSampler | None, at: str, min_saving: int) -> list[Repo
 
 def main(options: argparse.Namespace) -> int:
     """Run the target and report; its exit code, 3 (--fail-over) or 2 (bad input)."""
-    reason = _unwritable(options.json)
-    if reason is not None:
-        return _fail(f"--json {reason}")
+    for option, name in (("--json", options.json), ("--html", options.html)):
+        reason = _unwritable(name)
+        if reason is not None:
+            return _fail(f"{option} {reason}")
     load = target.load_module if options.module else target.load_script
     try:
         code, module = load(options.target)
@@ -125,11 +129,13 @@ def main(options: argparse.Namespace) -> int:
     if options.json != "-":
         for each in reports:
             print(report.as_text(each), end="", file=stderr)
-    if options.json is not None:
-        try:
+    try:
+        if options.json is not None:
             _write(options.json, reports[0].to_json())
-        except OSError as error:
-            return _fail(f"--json {options.json}: {error.strerror}")
+        if options.html is not None:
+            _write(options.html, reports[0].to_html())
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
     saving = max(each.saving for each in reports)
     if options.fail_over is not None and saving > options.fail_over:
         return FAIL_OVER_CODE

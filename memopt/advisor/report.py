@@ -64,6 +64,17 @@ class Report:
         """The report as a JSON document, described by ``schema.json``."""
         return json.dumps(as_object(self), indent=2) + "\n"
 
+    def to_html(self) -> str:
+        """The report as one HTML document that needs nothing else."""
+        from memopt.advisor import html
+
+        return html.page(self)
+
+    def _repr_html_(self) -> str:
+        from memopt.advisor import html
+
+        return html.body(self)
+
 
 def make_report(
     roots: tuple[object, ...] | None, min_saving: int, moment: str
