@@ -15,7 +15,7 @@ from memopt._memopt import (
     release,
     trim_working_set,
 )
-from memopt.advisor import advise
+from memopt.advisor import advise, load_ipython_extension
 
 __all__ = [
     "ExactSum",
@@ -28,6 +28,7 @@ __all__ = [
     "advise",
     "fsum",
     "limit_memory",
+    "load_ipython_extension",
     "memory_info",
     "memory_pressure",
     "release",

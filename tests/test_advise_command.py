@@ -1,5 +1,6 @@
 """``python -m memopt advise``: runs scripts as python does, and bad input."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import memopt
 
 WASTE = "waste = [f'some text {i % 10}' for i in range(100_000)]\n"
 
@@ -181,6 +184,67 @@ def test_fail_over(script: Any, limit: str, code: int) -> None:
 def test_allocation_lines_if_tracemalloc_is_on(script: Any) -> None:
     path = script("import tracemalloc\ntracemalloc.start()\n" + WASTE)
     assert f"made   {path}:3\n" in advise("--at", "exit", path).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing sends SIGBREAK to itself")
+def test_report_at_a_signal(script: Any) -> None:
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\ndel waste\n"
+    done = advise("--at", "signal", script(WASTE + text))
+    assert done.returncode == 0
+    now, at_exit = done.stderr.split("memopt advise: ")[1:]
+    assert "__main__.waste" in now
+    assert at_exit.startswith("no findings")
+
+
+PLUGIN = ("-m", "pytest", "-q", "-p", "memopt.advisor.pytest_plugin")
+
+
+@pytest.mark.parametrize(("limit", "code"), [("1MB", 1), ("900MB", 0), ("x", 4)])
+def test_pytest_option(script: Any, limit: str, code: int) -> None:
+    path = script(WASTE + "def test() -> None:\n    assert waste\n", "test_it.py")
+    options = ("-p", "no:cacheprovider", f"--rootdir={path.parent}")
+    if memopt_is_a_plugin():
+        done = run("-m", "pytest", "-q", *options, f"--memopt-fail-over={limit}", path)
+    else:
+        done = run(*PLUGIN, *options, f"--memopt-fail-over={limit}", path)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("test_it.waste[…]" in done.stdout) == (code == 1)
+
+
+def memopt_is_a_plugin() -> bool:
+    """Whether pytest finds it by itself: not without an installed distribution."""
+    plugins = importlib.metadata.entry_points(group="pytest11")
+    return any(plugin.name == "memopt" for plugin in plugins)
+
+
+class Shell:
+    """What the magic needs of IPython."""
+
+    def __init__(self) -> None:
+        self.user: dict[str, Any] = {}
+        self.magic: Any = None
+
+    def register_magic_function(self, function: Any, kind: str, name: str) -> None:
+        assert (kind, name) == ("line_cell", "memopt")
+        self.magic = function
+
+    def ev(self, expression: str) -> object:
+        return eval(expression, self.user)
+
+    def run_cell(self, cell: str) -> None:
+        exec(cell, self.user)
+
+
+def test_ipython_magic() -> None:
+    shell = Shell()
+    memopt.load_ipython_extension(shell)
+    shell.user["values"] = [i + 0.5 for i in range(10_000)]
+    assert [f.path for f in shell.magic("values").findings] == ["roots[0]"]
+    shell.user.clear()
+    report = shell.magic("", WASTE)
+    assert "memopt advise" in str(report)
+    assert len(shell.user["waste"]) == 100_000
+    assert (100_000, 99_990) in [(f.count, f.items) for f in report.findings]
 
 
 def said(*arguments: object) -> str:

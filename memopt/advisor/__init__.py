@@ -8,7 +8,7 @@ line.  Only what ``memopt.advise`` needs is imported with memopt.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from memopt.advisor.report import Report
@@ -40,4 +40,12 @@ def advise(*roots: object, min_saving: int = 1 << 20) -> Report:
     return make_report(roots or None, min_saving, "now")
 
 
-advise.__module__ = "memopt"
+def load_ipython_extension(ipython: Any) -> None:
+    """Give an IPython shell ``%memopt`` and ``%%memopt``: ``%load_ext memopt``."""
+    from memopt.advisor.notebook import register
+
+    register(ipython)
+
+
+for _function in (advise, load_ipython_extension):
+    _function.__module__ = "memopt"

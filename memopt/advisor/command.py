@@ -3,9 +3,11 @@
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 from memopt.advisor import report, target
 from memopt.advisor.report import Report
@@ -13,9 +15,11 @@ from memopt.advisor.sampler import PeakSampler
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 FAIL_OVER_CODE = 3
+DEFAULT_MIN = 10**6  # bytes
 
 
-def _size(text: str) -> int:
+def parse_size(text: str) -> int:
+    """Bytes, from a number with or without kB, MB or GB (powers of 1000)."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50MB or 1000")
@@ -27,10 +31,10 @@ def _size(text: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
-        choices=["peak", "exit", "both"],
+        choices=["peak", "exit", "both", "signal"],
         default="peak",
-        help="look when most memory is in use, when the script ends, or both "
-        "(default: %(default)s)",
+        help="look when most memory is in use, when the script ends, or both; or at "
+        "the end and at each SIGUSR1 (Windows: SIGBREAK) (default: %(default)s)",
     )
     parser.add_argument(
         "--json",
@@ -43,14 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min",
         metavar="SIZE",
-        type=_size,
-        default=10**6,
+        type=parse_size,
+        default=DEFAULT_MIN,
         help="leave out findings that save less (default 1MB)",
     )
     parser.add_argument(
         "--fail-over",
         metavar="SIZE",
-        type=_size,
+        type=parse_size,
         help=f"exit with {FAIL_OVER_CODE} if more than this could be saved",
     )
     parser.add_argument(
@@ -96,12 +100,21 @@ def _unwritable(name: str | None) -> str | None:
     return None
 
 
-def _reports(sampler: PeakSampler | None, at: str, min_saving: int) -> list[Report]:
+def best_reports(sampler: PeakSampler | None, at: str, min_saving: int) -> list[Report]:
+    """The report at the end, or at the peak if more was in use, or both."""
     ended = report.make_report(None, min_saving, "exit")
     peak = sampler.best if sampler is not None else None
     if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
         return [ended]
     return [peak, ended] if at == "both" else [peak]
+
+
+def _report_on_signal(min_saving: int, stream: TextIO) -> None:
+    def show(number: int, frame: object) -> None:
+        print(report.make_report(None, min_saving, "now"), end="", file=stream)
+
+    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
+    signal.signal(getattr(signal, name), show)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -117,7 +130,9 @@ def main(options: argparse.Namespace) -> int:
         return _fail(error)
     process, stderr = os.getpid(), sys.stderr
     sampler = None
-    if options.at != "exit":
+    if options.at == "signal":
+        _report_on_signal(options.min, stderr)
+    elif options.at != "exit":
         sampler = PeakSampler(lambda: report.make_report(None, options.min, "peak"))
         sampler.start()
     exit_code = target.run(code, module, options.arguments)
@@ -125,7 +140,7 @@ def main(options: argparse.Namespace) -> int:
         return exit_code
     if sampler is not None:
         sampler.stop()
-    reports = _reports(sampler, options.at, options.min)
+    reports = best_reports(sampler, options.at, options.min)
     if options.json != "-":
         for each in reports:
             print(report.as_text(each), end="", file=stderr)
