@@ -100,7 +100,8 @@ def _tuples(row: Row) -> _Advice:
 
 
 def _plural(row: Row) -> str:
-    return f"{row.count:,} {row.type.__name__}{'s' if row.count > 1 else ''}"
+    name = row.type.__name__
+    return f"A {name}" if row.count == 1 else f"{row.count:,} {name}s"
 
 
 def _floats(row: Row) -> _Advice:

@@ -37,7 +37,8 @@ class Report:
 
     ``findings``, largest saving first; ``types``, largest first; bytes of all
     objects met (``python_bytes``), the process's memory (``memory``), and when
-    it was looked at (``moment``: now, peak or exit).
+    it was looked at (``moment``: now, peak or exit).  ``everything`` is False if
+    only some roots were looked at.
     """
 
     findings: tuple[Finding, ...]
@@ -45,6 +46,7 @@ class Report:
     python_bytes: int
     memory: memopt.MemoryInfo
     moment: str
+    everything: bool
 
     @property
     def saving(self) -> int:
@@ -55,7 +57,9 @@ class Report:
     def other_bytes(self) -> int | None:
         """Private memory that no Python object explains: native, or free."""
         private = self.memory.private
-        return None if private is None else max(0, private - self.python_bytes)
+        if private is None or not self.everything:
+            return None
+        return max(0, private - self.python_bytes)
 
     def __str__(self) -> str:
         return as_text(self)
@@ -90,6 +94,7 @@ def make_report(
         python_bytes=heap.total,
         memory=memory,
         moment=moment,
+        everything=roots is None,
     )
 
 

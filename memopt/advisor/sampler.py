@@ -10,9 +10,12 @@ from memopt.advisor.report import Report
 # How often resident memory is read: 5 microseconds each time.
 INTERVAL = 0.02
 
-# A scan is worth its time once memory is this much above that of the last.
-GROWTH = 1.1
+# A scan is worth its time once memory is this much above that of the last: when
+# it has stopped growing for an interval, and while it goes on growing.
+STALLED_GROWTH = 1.1
+GROWTH = 1.5
 LEAST_GROWTH = 8 << 20  # bytes
+STALL = 1.02  # what counts as having stopped
 
 # The share of the program's time that scans may take, after the first ones.
 FREE_SECONDS = 0.3
@@ -42,10 +45,13 @@ class PeakSampler(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        last = 0
         while not self._ended.wait(INTERVAL):
             resident = _memopt._resident() or 0
-            if resident >= max(self._mark * GROWTH, self._mark + LEAST_GROWTH):
+            growth = STALLED_GROWTH if resident < last * STALL else GROWTH
+            if resident >= max(self._mark * growth, self._mark + LEAST_GROWTH):
                 self._sample(resident)
+            last = resident
 
     def _sample(self, resident: int) -> None:
         elapsed = time.perf_counter() - self._started_at
