@@ -75,7 +75,7 @@ def _strings(row: Row) -> _Advice:
     return _Advice(
         f"{row.count:,} strings, {distinct:,} distinct",
         _diff("text = …", f"pool = {_pool(row)}", "text = pool.intern(…)"),
-        "none: the strings are equal, and become identical where they are equal",
+        "equal strings become one object, which only `is` and `id` can tell",
         "high",
     )
 

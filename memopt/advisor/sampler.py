@@ -17,9 +17,10 @@ GROWTH = 1.5
 LEAST_GROWTH = 8 << 20  # bytes
 STALL = 1.02  # what counts as having stopped
 
-# The share of the program's time that scans may take, after the first ones.
-FREE_SECONDS = 0.3
-SHARE = 0.02
+# What scans may take: some CPU seconds, and a share of the program's time.  Of a
+# program of 10 s that is 5 %.
+FREE_SECONDS = 0.4
+SHARE = 0.01
 
 
 class PeakSampler(threading.Thread):
