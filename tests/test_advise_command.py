@@ -160,10 +160,18 @@ if __name__ == "__main__":
 def test_peak_finds_what_is_gone_at_exit(script: Any) -> None:
     path = script(
         """
-import time
+import threading, time
+from memopt.advisor import sampler
+# However slow the machine is: no scan while the list grows, one when it is there.
+sampler.FREE_SECONDS, sampler.LEAST_GROWTH = 1000, 1 << 40
 def work():
     words = [f"some text {i % 10}" for i in range(400_000)]
-    time.sleep(1)
+    sampler.LEAST_GROWTH = 0
+    for thread in threading.enumerate():
+        while thread.name == "memopt-advise" and not has_seen(thread.best):
+            time.sleep(0.01)
+def has_seen(report):
+    return report is not None and report.python_bytes > 25_000_000
 work()
 """
     )

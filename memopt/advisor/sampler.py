@@ -17,16 +17,16 @@ GROWTH = 1.5
 LEAST_GROWTH = 8 << 20  # bytes
 STALL = 1.02  # what counts as having stopped
 
-# What scans may take: some CPU seconds, and a share of the program's time.  Of a
-# program of 10 s that is 5 %.
+# What scans may take: so many CPU seconds, or a share of the program's time if
+# that is more.
 FREE_SECONDS = 0.4
-SHARE = 0.01
+SHARE = 0.05
 
 
 class PeakSampler(threading.Thread):
     """A thread that calls ``scan`` at high-water marks of resident memory.
 
-    Scans stop the program, so they are rationed: together ``FREE_SECONDS`` and
+    Scans stop the program, so they are rationed: to ``FREE_SECONDS``, or
     ``SHARE`` of the time since the start.  ``best`` is the report that saw the
     most Python objects.
     """
@@ -56,7 +56,7 @@ class PeakSampler(threading.Thread):
 
     def _sample(self, resident: int) -> None:
         elapsed = time.perf_counter() - self._started_at
-        budget = FREE_SECONDS + SHARE * elapsed
+        budget = max(FREE_SECONDS, SHARE * elapsed)
         if self._spent + self._per_byte * resident > budget:
             return
         begin = time.thread_time()  # not what other processes take meanwhile
