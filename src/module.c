@@ -19,8 +19,7 @@ module_exec(PyObject *module)
 {
     mo_state *state = PyModule_GetState(module);
     if (mo_exactsum_setup(module, state) < 0 ||
-        mo_floatmatrix_setup(module, state) < 0 ||
-        mo_heap_setup(module) < 0 ||
+        mo_floatmatrix_setup(module, state) < 0 || mo_heap_setup(module) < 0 ||
         mo_internpool_setup(module, state) < 0 ||
         mo_lazymap_setup(module, state) < 0 ||
         mo_memory_setup(module, state) < 0) {
