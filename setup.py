@@ -16,6 +16,8 @@ import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+
 SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
@@ -55,6 +57,12 @@ SOURCES = [
     "src/floatmatrix/storage.c",
     "src/floatmatrix/vector.c",
     "src/floatmatrix/view.c",
+    "src/heap/block.c",
+    "src/heap/findings.c",
+    "src/heap/heap.c",
+    "src/heap/layout.c",
+    "src/heap/scan.c",
+    "src/heap/table.c",
     "src/internpool/admission.c",
     "src/internpool/arguments.c",
     "src/internpool/bulk.c",
@@ -99,7 +107,9 @@ SOURCES = [
     "src/lazymap/view.c",
     "src/lazymap/window.c",
     "src/platform/cpu.c",
-    f"src/platform/threads_{'windows' if sys.platform == 'win32' else 'posix'}.c",
+    "src/platform/memory_module.c",
+    f"src/platform/memory_{SYSTEM}.c",
+    f"src/platform/threads_{'windows' if SYSTEM == 'windows' else 'posix'}.c",
 ]
 
 GNU_WARNINGS = [

@@ -7,8 +7,15 @@ from memopt._memopt import (
     InternPool,
     LazyMap,
     LazyMapIterator,
+    MemoryInfo,
     fsum,
+    limit_memory,
+    memory_info,
+    memory_pressure,
+    release,
+    trim_working_set,
 )
+from memopt.advisor import advise, load_ipython_extension
 from memopt.expressions import Expression, X, Y, Z, where
 from memopt.sums import sum
 
@@ -20,12 +27,20 @@ __all__ = [
     "InternPool",
     "LazyMap",
     "LazyMapIterator",
+    "MemoryInfo",
     "X",
     "Y",
     "Z",
+    "advise",
     "fsum",
     "intern",
+    "limit_memory",
+    "load_ipython_extension",
+    "memory_info",
+    "memory_pressure",
+    "release",
     "sum",
+    "trim_working_set",
     "where",
 ]
 

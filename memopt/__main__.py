@@ -4,6 +4,7 @@ import argparse
 import sys
 
 import memopt
+from memopt.advisor import command as advise
 from memopt.demo import command as demo
 
 
@@ -21,6 +22,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_arguments(demo_parser)
     demo_parser.set_defaults(run=demo.main)
+    advise_parser = commands.add_parser(
+        "advise", help="run a script and say what to swap in it, and what that saves"
+    )
+    advise.add_arguments(advise_parser)
+    advise_parser.set_defaults(run=advise.main)
     return parser
 
 

@@ -19,9 +19,10 @@ module_exec(PyObject *module)
 {
     mo_state *state = PyModule_GetState(module);
     if (mo_exactsum_setup(module, state) < 0 ||
-        mo_floatmatrix_setup(module, state) < 0 ||
+        mo_floatmatrix_setup(module, state) < 0 || mo_heap_setup(module) < 0 ||
         mo_internpool_setup(module, state) < 0 ||
-        mo_lazymap_setup(module, state) < 0) {
+        mo_lazymap_setup(module, state) < 0 ||
+        mo_memory_setup(module, state) < 0) {
         return -1;
     }
     return 0;
@@ -35,6 +36,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     stop = stop ? stop : mo_floatmatrix_traverse(state, visit, arg);
     stop = stop ? stop : mo_internpool_traverse(state, visit, arg);
     stop = stop ? stop : mo_lazymap_traverse(state, visit, arg);
+    stop = stop ? stop : mo_memory_traverse(state, visit, arg);
     return stop;
 }
 
@@ -46,6 +48,7 @@ module_clear(PyObject *module)
     mo_floatmatrix_clear(state);
     mo_internpool_clear(state);
     mo_lazymap_clear(state);
+    mo_memory_clear(state);
     return 0;
 }
 

@@ -15,14 +15,17 @@
 #include "compat.h"
 #include "exactsum/exactsum.h"
 #include "floatmatrix/floatmatrix.h"
+#include "heap/heap.h"
 #include "internpool/internpool.h"
 #include "lazymap/lazymap.h"
+#include "platform/memory_module.h"
 
 struct mo_state {
     mo_lazymap_state lazymap;
     mo_internpool_state internpool;
     mo_exactsum_state exactsum;
     mo_floatmatrix_state floatmatrix;
+    mo_memory_state memory;
 };
 
 /* The state behind a memopt type or a subclass of one.  Never NULL. */

@@ -98,6 +98,17 @@ lazy[0], lazy[-1], lazy.index(3), lazy.count(3), lazy.to_array("i"), len(both)
 lazy = memopt.LazyMap(abs, iter([1, 2, 3]))
 next(lazy.map(str)), repr(lazy), next(lazy), list(lazy.filter(None))
 """,
+    "MemoryInfo": """
+import copy, pickle
+info = memopt.memory_info()
+repr(info), info.private, pickle.dumps(info), copy.copy(info)
+for wrong in "", 1.5, 0, -1, 1 << 80, 4096:
+    try:
+        memopt.limit_memory(wrong)
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
+        pass
+_memopt._resident(), memopt.memory_pressure()
+""",
     "_LazyMapCache": """
 for source in [1, 2, 3], iter([1, 2, 3]), {1, 2, 3}:
     cached = memopt.LazyMap(abs, source).cached()

@@ -1,0 +1,157 @@
+"""The command line of ``python -m memopt advise``."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+from memopt.advisor import report, target
+from memopt.advisor.report import Report
+from memopt.advisor.sampler import PeakSampler
+
+_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+FAIL_OVER_CODE = 3
+DEFAULT_MIN = 10**6  # bytes
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from a number with or without kB, MB or GB (powers of 1000)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50MB or 1000")
+    number, unit = match.groups()
+    unit = unit if unit in _UNITS or unit == "" else f"{unit}b"
+    return int(float(number) * (1 if unit == "b" else _UNITS[unit]))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at",
+        choices=["peak", "exit", "both", "signal"],
+        default="peak",
+        help="look when most memory is in use, when the script ends, or both; or at "
+        "the end and at each SIGUSR1 (Windows: SIGBREAK) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="write the report as JSON to FILE, or to stdout instead of the text: -",
+    )
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the report as one HTML page to FILE"
+    )
+    parser.add_argument(
+        "--min",
+        metavar="SIZE",
+        type=parse_size,
+        default=DEFAULT_MIN,
+        help="leave out findings that save less (default 1MB)",
+    )
+    parser.add_argument(
+        "--fail-over",
+        metavar="SIZE",
+        type=parse_size,
+        help=f"exit with {FAIL_OVER_CODE} if more than this could be saved",
+    )
+    parser.add_argument(
+        "-m", dest="module", action="store_true", help="the target is a module's name"
+    )
+    parser.add_argument("target", metavar="script.py", help="what to run, as python")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+
+
+def _fail(message: object) -> int:
+    print(f"memopt advise: {message}", file=sys.stderr)
+    return 2
+
+
+def _write(name: str, text: str) -> None:
+    """Write a file whole or not at all; - is stdout."""
+    if name == "-":
+        assert sys.__stdout__ is not None  # or the script could not run
+        sys.__stdout__.write(text)
+        return
+    path = Path(name)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _unwritable(name: str | None) -> str | None:
+    """Why a file cannot be written, said before the script is run."""
+    if name in (None, "-"):
+        return None
+    path = Path(name)
+    if path.is_dir():
+        return f"{name}: it is a folder"
+    if not path.parent.is_dir():
+        return f"{name}: there is no such folder"
+    if not os.access(path.parent, os.W_OK):
+        return f"{name}: the folder cannot be written to"
+    return None
+
+
+def best_reports(sampler: PeakSampler | None, at: str, min_saving: int) -> list[Report]:
+    """The report at the end, or at the peak if more was in use, or both."""
+    ended = report.make_report(None, min_saving, "exit")
+    peak = sampler.best if sampler is not None else None
+    if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
+        return [ended]
+    return [peak, ended] if at == "both" else [peak]
+
+
+def _report_on_signal(min_saving: int, stream: TextIO) -> None:
+    def show(number: int, frame: object) -> None:
+        print(report.make_report(None, min_saving, "now"), end="", file=stream)
+
+    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
+    signal.signal(getattr(signal, name), show)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the target and report; its exit code, 3 (--fail-over) or 2 (bad input)."""
+    for option, name in (("--json", options.json), ("--html", options.html)):
+        reason = _unwritable(name)
+        if reason is not None:
+            return _fail(f"{option} {reason}")
+    load = target.load_module if options.module else target.load_script
+    try:
+        code, module = load(options.target)
+    except target.TargetError as error:
+        return _fail(error)
+    process, stderr = os.getpid(), sys.stderr
+    sampler = None
+    if options.at == "signal":
+        _report_on_signal(options.min, stderr)
+    elif options.at != "exit":
+        sampler = PeakSampler(lambda: report.make_report(None, options.min, "peak"))
+        sampler.start()
+    exit_code = target.run(code, module, options.arguments)
+    if os.getpid() != process:  # a child of fork: the parent reports
+        return exit_code
+    if sampler is not None:
+        sampler.stop()
+    reports = best_reports(sampler, options.at, options.min)
+    if options.json != "-":
+        for each in reports:
+            print(report.as_text(each), end="", file=stderr)
+    try:
+        if options.json is not None:
+            _write(options.json, reports[0].to_json())
+        if options.html is not None:
+            _write(options.html, reports[0].to_html())
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
+    saving = max(each.saving for each in reports)
+    if options.fail_over is not None and saving > options.fail_over:
+        return FAIL_OVER_CODE
+    return exit_code

@@ -1,0 +1,273 @@
+"""Turns the rows of a scan into advice: what to write instead, and its price."""
+
+import dataclasses
+import sys
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from memopt.advisor.heap import Row
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that could be swapped.
+
+    ``bytes_now`` and ``bytes_after`` count the objects found, rounded as the
+    allocator rounds.  ``count`` is how many there are, ``items`` how many
+    numbers, attributes or duplicates are in them, as ``title`` says in words.
+    """
+
+    kind: str
+    path: str
+    title: str
+    type: str
+    count: int
+    items: int
+    bytes_now: int
+    bytes_after: int
+    swap: str
+    caveat: str
+    confidence: str
+    example: str
+    allocated_at: tuple[str, ...] = ()
+
+    @property
+    def saving(self) -> int:
+        """Bytes that the swap saves."""
+        return self.bytes_now - self.bytes_after
+
+
+@dataclass(frozen=True)
+class _Advice:
+    title: str
+    swap: str
+    caveat: str
+    confidence: str
+
+
+def type_name(cls: type) -> str:
+    """The name that a reader knows the class by."""
+    if cls.__module__ in ("builtins", "__main__"):
+        return cls.__qualname__
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _diff(before: str, *after: str) -> str:
+    return "\n".join([f"- {before}", *(f"+ {line}" for line in after)])
+
+
+def _variable(row: Row) -> str:
+    return row.name if row.name.isidentifier() else "it"
+
+
+def _pool(row: Row) -> str:
+    distinct = row.count - row.items
+    return (
+        "memopt.InternPool()"
+        if distinct <= 16384
+        else (f"memopt.InternPool({distinct})")
+    )
+
+
+def _strings(row: Row) -> _Advice:
+    distinct = row.count - row.items
+    return _Advice(
+        f"{row.count:,} strings, {distinct:,} distinct",
+        _diff("text = …", f"pool = {_pool(row)}", "text = pool.intern(…)"),
+        "equal strings become one object, which only `is` and `id` can tell",
+        "high",
+    )
+
+
+def _bytes(row: Row) -> _Advice:
+    return _Advice(
+        f"{row.count:,} bytes objects, {row.count - row.items:,} distinct",
+        _diff("data = …", "seen = {}", "data = seen.setdefault(data, data)"),
+        "`seen` keeps one of each alive until it is dropped",
+        "high",
+    )
+
+
+def _tuples(row: Row) -> _Advice:
+    return _Advice(
+        f"{row.count:,} tuples, {row.count - row.items:,} distinct",
+        _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
+        "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
+        "and (True,) for equal",
+        "medium",
+    )
+
+
+def _plural(row: Row) -> str:
+    name = row.type.__name__
+    return f"A {name}" if row.count == 1 else f"{row.count:,} {name}s"
+
+
+def _floats(row: Row) -> _Advice:
+    name = _variable(row)
+    return _Advice(
+        f"{_plural(row)} of {row.items:,} floats",
+        _diff(f"{name} = […]", "from array import array", f'{name} = array("d", …)'),
+        "an array holds only floats, is not equal to a list, and makes a new float "
+        "at each access",
+        "medium",
+    )
+
+
+def _ints(row: Row) -> _Advice:
+    name = _variable(row)
+    return _Advice(
+        f"{_plural(row)} of {row.items:,} ints",
+        _diff(f"{name} = […]", "from array import array", f'{name} = array("q", …)'),
+        "an array holds only ints of 64 bits, is not equal to a list, and makes a "
+        "new int at each access",
+        "medium",
+    )
+
+
+def _range(example: object) -> str:
+    if not isinstance(example, list | tuple) or len(example) < 2:
+        return "range(…)"
+    step = example[1] - example[0]
+    return f"range({example[0]}, {example[-1] + step}, {step})"
+
+
+def _progression(row: Row) -> _Advice:
+    name = _variable(row)
+    return _Advice(
+        f"{_plural(row)} of {row.items:,} ints in even steps",
+        _diff(
+            f"{name} = [f(x) for x in …]",
+            f"{name} = memopt.LazyMap(f, …)",
+            f"# or, if the steps are always even: {_range(row.example)}",
+        ),
+        "only if the list is read and not changed: a LazyMap computes each item "
+        "when asked, each time",
+        "medium",
+    )
+
+
+def _matrix(row: Row) -> _Advice:
+    name = _variable(row)
+    tuples = row.type is tuple
+    rows = "tuples" if tuples else "lists"
+    return _Advice(
+        f"{'A list' if row.count == 1 else f'{row.count:,} lists'} of {rows} with "
+        f"{row.items:,} floats in rows of equal length",
+        _diff(f"{name} = [[…], …]", f"{name} = memopt.FloatMatrix([[…], …])"),
+        "all items are floats, rows keep one length, m[i] is a view of the row"
+        + (" that can be written to" if tuples else ""),
+        "medium" if tuples else "high",
+    )
+
+
+def _instances(row: Row) -> _Advice:
+    cls = row.type
+    if dataclasses.is_dataclass(cls):
+        swap = _diff("@dataclass", "@dataclass(slots=True)")
+    else:
+        swap = _diff(
+            f"class {cls.__name__}:",
+            f"class {cls.__name__}:",
+            "    __slots__ = (…)  # the names of its attributes",
+        )
+    return _Advice(
+        f"{row.count:,} instances of {type_name(cls)}, up to {row.items:,} attributes",
+        swap,
+        "instances take no other attributes, have no __dict__ and no weak "
+        "references; base classes need __slots__ too",
+        "medium",
+    )
+
+
+def _slack(row: Row) -> _Advice:
+    name, kind = _variable(row), row.type.__name__
+    return _Advice(
+        f"{_plural(row)} with room for far more than the {row.items:,} items left",
+        _diff(f"# {name}, after its items are gone", f"{name} = {kind}({name})"),
+        "no other variable may hold the old one; pays if it does not grow again",
+        "medium",
+    )
+
+
+def _empty(row: Row) -> _Advice:
+    name, kind = _variable(row), row.type.__name__
+    return _Advice(
+        f"{row.count:,} empty {kind}s",
+        _diff(f"{name} = {kind}()", f"{name} = None  # until there is an item"),
+        "code that adds an item has to make the container first",
+        "low",
+    )
+
+
+_ADVICE: dict[str, Callable[[Row], _Advice]] = {
+    "strings": _strings,
+    "bytes": _bytes,
+    "tuples": _tuples,
+    "floats": _floats,
+    "ints": _ints,
+    "progression": _progression,
+    "matrix": _matrix,
+    "instances": _instances,
+    "slack": _slack,
+    "empty": _empty,
+}
+
+
+def _could_have_slots(cls: type) -> bool:
+    """Whether it and all its bases are classes of the program's own."""
+    return all(
+        "__dict__" in vars(base) or base.__base__ is not object
+        for base in cls.__mro__[:-1]
+    ) and not any(
+        base.__module__.partition(".")[0] in sys.stdlib_module_names
+        and base.__module__ != "__main__"
+        for base in cls.__mro__[:-1]
+    )
+
+
+def _repr(example: object) -> str:
+    """A short repr that runs no code of the program's."""
+    if isinstance(example, str | bytes) and type(example) in (str, bytes):
+        text = repr(example[:60])
+        return text if len(example) <= 60 else text + "…"
+    return ""
+
+
+def _allocated_at(example: object) -> tuple[str, ...]:
+    """Where tracemalloc, if it is on, saw the example being made."""
+    if not tracemalloc.is_tracing():
+        return ()
+    trace = tracemalloc.get_object_traceback(example)
+    return tuple(f"{frame.filename}:{frame.lineno}" for frame in trace or ())
+
+
+def findings(rows: list[Row], min_saving: int) -> list[Finding]:
+    """The advice for rows that would save at least so many bytes."""
+    found = []
+    for row in rows:
+        if row.now - row.after < max(min_saving, 1):
+            continue
+        if row.kind == "instances" and not _could_have_slots(row.type):
+            continue
+        advice = _ADVICE[row.kind](row)
+        found.append(
+            Finding(
+                kind=row.kind,
+                path=row.path,
+                title=advice.title,
+                type=type_name(row.type),
+                count=row.count,
+                items=row.items,
+                bytes_now=row.now,
+                bytes_after=row.after,
+                swap=advice.swap,
+                caveat=advice.caveat,
+                confidence=advice.confidence,
+                example=_repr(row.example),
+                allocated_at=_allocated_at(row.example),
+            )
+        )
+    found.sort(key=lambda finding: -finding.saving)
+    return found

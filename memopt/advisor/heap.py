@@ -1,0 +1,121 @@
+"""Runs the C scan and turns its tables into named rows."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import CO_OPTIMIZED
+from types import FrameType, ModuleType
+
+from memopt import _memopt
+
+_Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+
+_FOLDER = os.path.dirname(__file__) + os.sep
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the scan counted of one kind at one place; see src/heap/findings.h."""
+
+    kind: str
+    path: str
+    name: str  # the last name in the path
+    type: type
+    example: object
+    count: int
+    items: int
+    now: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Heap:
+    """All rows but those of types, and those."""
+
+    rows: list[Row]
+    types: list[Row]
+
+    @property
+    def total(self) -> int:
+        """Bytes of all objects met."""
+        return sum(row.now for row in self.types)
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of all threads, but for the advisor's own."""
+    for innermost in sys._current_frames().values():
+        frame: FrameType | None = innermost
+        while frame is not None:
+            if not frame.f_code.co_filename.startswith(_FOLDER):
+                yield frame
+            frame = frame.f_back
+
+
+def _locals(frame: FrameType) -> dict[str, object]:
+    shown = frame.f_locals
+    found = dict(shown)
+    if isinstance(shown, dict) and sys.gettrace() is None:
+        # Up to 3.12 the frame keeps this copy, and it would keep alive what the
+        # function drops.  (A debugger may be about to write it back.)
+        shown.clear()
+    return found
+
+
+def _all_roots() -> list[_Root]:
+    modules = [
+        (name, vars(module), True)
+        for name, module in list(sys.modules.items())
+        if isinstance(module, ModuleType)
+    ]
+    modules.sort(key=lambda root: root[0] != "__main__")
+    functions = [
+        (f"{frame.f_code.co_qualname}()", _locals(frame), True)
+        for frame in _frames()
+        if frame.f_code.co_flags & CO_OPTIMIZED
+    ]
+    mains = [root for root in modules if root[0] == "__main__"]
+    return [*mains, *functions, *modules[len(mains) :]]
+
+
+def scan(roots: tuple[object, ...] | None) -> Heap:
+    """Scan what ``roots`` own, or everything if None."""
+    everything = roots is None
+    if roots is None:
+        named = _all_roots()
+    else:
+        named = [(f"roots[{i}]", root, False) for i, root in enumerate(roots)]
+    rows, nodes, _ = _memopt._scan_heap(tuple(named), everything)
+    heap = Heap([], [])
+    for kind, node, cls, example, count, items, now, after in rows:
+        path, name = _path(nodes, node)
+        row = Row(kind, path, name, cls, example, count, items, now, after)
+        (heap.types if kind == "type" else heap.rows).append(row)
+    return heap
+
+
+def _path(nodes: list[tuple[int, str, object]], node: int) -> tuple[str, str]:
+    """The path of a node as text, and the last name in it."""
+    text, name = "", ""
+    while node:
+        node, step, label = nodes[node]
+        if step in ("attribute", "root") and not name:
+            name = str(label)
+        if step == "root":
+            text = f"{label}{text}"
+        elif step == "attribute":
+            text = f".{label}{text}"
+        elif step == "key":
+            text = f"[{_short(str(label))!r}]{text}"
+        elif step == "keys":
+            text = f".keys(){text}"
+        elif step == "item":
+            text = f"[…]{text}"
+        else:
+            name = name or "it"
+            text = f"<{getattr(label, '__qualname__', label)}>{text}"
+    return text, name
+
+
+def _short(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,401 @@
+/* findings.c - see findings.h. */
+#include "heap/findings.h"
+
+#include "heap/layout.h"
+
+#include <string.h>
+
+/* Shorter progressions of ints are more likely to be chance. */
+#define LEAST_PROGRESSION 8
+
+/* What an empty array.array, FloatMatrix and range take, rounded: the last
+ * digits do not matter where a finding is worth telling. */
+#define ARRAY_BYTES 80
+#define MATRIX_BYTES 192
+#define RANGE_BYTES 48
+
+static bool
+is_repeated(mo_scan *scan, uint64_t hash)
+{
+    int added = mo_table_add(&scan->contents, hash, 0);
+    scan->out_of_memory |= added < 0;
+    return added == 0;
+}
+
+/* ---- duplicates ---------------------------------------------------------- */
+
+static uint64_t
+scramble(uint64_t h)
+{
+    /* The finaliser of MurmurHash3 (A. Appleby). */
+    h = (h ^ h >> 33) * UINT64_C(0xFF51AFD7ED558CCD);
+    h = (h ^ h >> 33) * UINT64_C(0xC4CEB9FE1A85EC53);
+    return h ^ h >> 33;
+}
+
+static uint64_t
+hash_bytes(const void *data, size_t length, uint64_t seed)
+{
+    const char *p = data;
+    uint64_t h = scramble(seed ^ length), word;
+    for (; length >= sizeof(word); length -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        h = scramble(h ^ word);
+        p += sizeof(word);
+    }
+    word = 0;
+    memcpy(&word, p, length);
+    return length != 0 ? scramble(h ^ word) : h;
+}
+
+/* Seeds that keep types apart. */
+enum {
+    SEED_BYTES = 5,
+    SEED_INT,
+    SEED_FLOAT,
+    SEED_OTHER,
+    SEED_TUPLE
+};
+
+uint64_t
+mo_content_hash(PyObject *obj)
+{
+    if (PyBytes_Check(obj)) {
+        return hash_bytes(PyBytes_AS_STRING(obj),
+                          (size_t)PyBytes_GET_SIZE(obj), SEED_BYTES);
+    }
+    /* Equal strings have the same kind, 1, 2 or 4. */
+    size_t kind = PyUnicode_KIND(obj);
+    return hash_bytes(PyUnicode_DATA(obj),
+                      (size_t)PyUnicode_GET_LENGTH(obj) * kind, kind);
+}
+
+static void
+count_duplicates(mo_scan *scan, mo_kind kind, PyObject *obj, uint32_t node,
+                 size_t bytes, uint64_t hash)
+{
+    mo_row *row = mo_scan_row(scan, kind, node, Py_TYPE(obj), obj);
+    if (row == NULL) {
+        return;
+    }
+    bool repeated = is_repeated(scan, hash);
+    row->count++;
+    row->items += repeated;
+    row->now += bytes;
+    row->after += repeated ? 0 : bytes;
+}
+
+void
+mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
+{
+    if (PyUnicode_CheckExact(obj)) {
+        if (MO_STR_IS_READY(obj) && !PyUnicode_CHECK_INTERNED(obj)) {
+            count_duplicates(scan, MO_STRINGS, obj, node, bytes,
+                             mo_content_hash(obj));
+        }
+    }
+    else if (PyBytes_CheckExact(obj) && PyBytes_GET_SIZE(obj) > 1) {
+        count_duplicates(scan, MO_BYTES, obj, node, bytes,
+                         mo_content_hash(obj));
+    }
+}
+
+/* Hashes an item of a tuple; false if it is not immutable for certain. */
+static bool
+hash_item(PyObject *item, uint64_t *hash)
+{
+    if (item == NULL) {
+        return false;
+    }
+    if (PyUnicode_CheckExact(item) && MO_STR_IS_READY(item)) {
+        *hash = mo_content_hash(item);
+    }
+    else if (PyBytes_CheckExact(item)) {
+        *hash = mo_content_hash(item);
+    }
+    else if (PyFloat_CheckExact(item)) {
+        double value = PyFloat_AS_DOUBLE(item);
+        *hash = hash_bytes(&value, sizeof(value), SEED_FLOAT);
+    }
+    else if (PyLong_CheckExact(item)) {
+        int overflow;
+        long long value = PyLong_AsLongLongAndOverflow(item, &overflow);
+        *hash = hash_bytes(&value, sizeof(value), SEED_INT);
+        return overflow == 0;
+    }
+    else if (item == Py_None || PyBool_Check(item)) {
+        *hash = scramble((uint64_t)(uintptr_t)item ^ SEED_OTHER);
+    }
+    else {
+        return false;
+    }
+    return true;
+}
+
+static void
+find_equal_tuples(mo_scan *scan, PyObject *tuple, uint32_t node, size_t bytes)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    uint64_t hash = scramble((uint64_t)n ^ SEED_TUPLE), item;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!hash_item(PyTuple_GET_ITEM(tuple, i), &item)) {
+            return;
+        }
+        hash = scramble(hash ^ item);
+    }
+    count_duplicates(scan, MO_TUPLES, tuple, node, bytes, hash);
+}
+
+/* ---- numbers ------------------------------------------------------------- */
+
+static PyObject **
+items_of(PyObject *sequence)
+{
+    return PyList_CheckExact(sequence) ? ((PyListObject *)sequence)->ob_item
+                                       : ((PyTupleObject *)sequence)->ob_item;
+}
+
+/* Meets a number and returns its bytes; 0 if it was met before. */
+static size_t
+meet_number(mo_scan *scan, PyObject *number)
+{
+    if (Py_REFCNT(number) != 1 && !mo_scan_meets(scan, number)) {
+        return 0;
+    }
+    return mo_object_bytes(number);
+}
+
+/* Meets the leading items of one type, float or int, and counts them. */
+static Py_ssize_t
+meet_numbers(mo_scan *scan, PyObject *sequence, size_t *bytes)
+{
+    PyObject **items = items_of(sequence);
+    Py_ssize_t n = Py_SIZE(sequence), i = 0;
+    PyTypeObject *type = Py_TYPE(items[0]);
+    size_t met = 0;
+    *bytes = 0;
+    for (; i < n && items[i] != NULL && Py_TYPE(items[i]) == type; i++) {
+        size_t own = meet_number(scan, items[i]);
+        met += own != 0;
+        *bytes += own;
+    }
+    if (met != 0) {
+        mo_scan_count(scan, type, met, *bytes);
+    }
+    return i;
+}
+
+typedef enum {
+    OTHER_INTS,
+    INT64S,
+    PROGRESSION
+} int_shape;
+
+/* What the ints of a list are: a progression has one step, not 0. */
+static int_shape
+shape_of_ints(PyObject *sequence)
+{
+    PyObject **items = items_of(sequence);
+    Py_ssize_t n = Py_SIZE(sequence);
+    int_shape shape = n >= LEAST_PROGRESSION ? PROGRESSION : INT64S;
+    int overflow;
+    uint64_t last = 0, step = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        uint64_t value =
+            (uint64_t)PyLong_AsLongLongAndOverflow(items[i], &overflow);
+        if (overflow != 0) {
+            return OTHER_INTS;
+        }
+        /* Modulo 2**64: a step of more than 63 bits comes out wrong, and so
+         * cannot be that of the whole list. */
+        step = i == 1 ? value - last : step;
+        if (i >= 1 && (value - last != step || step == 0)) {
+            shape = INT64S;
+        }
+        last = value;
+    }
+    return shape;
+}
+
+static void
+count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes)
+{
+    mo_kind kind = MO_FLOATS;
+    size_t n = (size_t)Py_SIZE(sequence);
+    size_t after = ARRAY_BYTES + mo_rounded(8 * n);
+    if (PyLong_CheckExact(items_of(sequence)[0])) {
+        int_shape shape = shape_of_ints(sequence);
+        if (shape == OTHER_INTS) {
+            return;
+        }
+        kind = shape == PROGRESSION ? MO_PROGRESSION : MO_INTS;
+        after = shape == PROGRESSION ? RANGE_BYTES : after;
+    }
+    mo_row *row = mo_scan_row(scan, kind, node, Py_TYPE(sequence), sequence);
+    if (row != NULL) {
+        row->count++;
+        row->items += n;
+        row->now += bytes;
+        row->after += after;
+    }
+}
+
+/* ---- rows of floats ------------------------------------------------------ */
+
+static bool
+is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns)
+{
+    if (row == NULL || Py_TYPE(row) != type || Py_SIZE(row) != columns) {
+        return false;
+    }
+    PyObject **items = items_of(row);
+    for (Py_ssize_t i = 0; i < columns; i++) {
+        if (items[i] == NULL || !PyFloat_CheckExact(items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether a list's items are lists, or tuples, of equally many floats. */
+static bool
+is_matrix(PyObject *list)
+{
+    Py_ssize_t n = PyList_GET_SIZE(list);
+    PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
+    if (first == NULL ||
+        !(PyList_CheckExact(first) || PyTuple_CheckExact(first)) ||
+        Py_SIZE(first) == 0) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!is_row_of_floats(PyList_GET_ITEM(list, i), Py_TYPE(first),
+                              Py_SIZE(first))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+count_matrix(mo_scan *scan, PyObject *list, uint32_t node, size_t bytes)
+{
+    Py_ssize_t rows = PyList_GET_SIZE(list), met = 0;
+    PyTypeObject *type = Py_TYPE(PyList_GET_ITEM(list, 0));
+    size_t columns = (size_t)Py_SIZE(PyList_GET_ITEM(list, 0));
+    size_t rows_bytes = 0, floats_bytes;
+    for (Py_ssize_t i = 0; i < rows; i++) {
+        PyObject *row = PyList_GET_ITEM(list, i);
+        if (mo_scan_meets(scan, row)) {
+            (void)meet_numbers(scan, row, &floats_bytes);
+            size_t row_bytes = mo_object_bytes(row);
+            mo_scan_count(scan, type, 1, row_bytes);
+            rows_bytes += row_bytes + floats_bytes;
+            met++;
+        }
+    }
+    /* The type is that of the rows: tuples become mutable. */
+    mo_row *row = mo_scan_row(scan, MO_MATRIX, node, type, list);
+    if (row != NULL) {
+        row->count++;
+        row->items += (size_t)met * columns;
+        row->now += bytes + rows_bytes;
+        row->after += MATRIX_BYTES + mo_rounded(8 * (size_t)met * columns);
+    }
+}
+
+Py_ssize_t
+mo_find_in_sequence(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
+{
+    Py_ssize_t n = Py_SIZE(obj);
+    if (PyList_CheckExact(obj)) {
+        mo_find_slack(scan, obj, node, bytes);
+        if (is_matrix(obj)) {
+            count_matrix(scan, obj, node, bytes);
+            return n;
+        }
+    }
+    else if (n != 0) {
+        find_equal_tuples(scan, obj, node, bytes);
+    }
+    PyObject *first = n != 0 ? items_of(obj)[0] : NULL;
+    if (first == NULL ||
+        !(PyFloat_CheckExact(first) || PyLong_CheckExact(first))) {
+        return 0;
+    }
+    size_t numbers_bytes;
+    Py_ssize_t numbers = meet_numbers(scan, obj, &numbers_bytes);
+    if (numbers == n && !scan->out_of_memory) {
+        count_numbers(scan, obj, node, bytes + numbers_bytes);
+    }
+    return numbers;
+}
+
+/* ---- containers and instances -------------------------------------------- */
+
+static size_t
+length_of(PyObject *obj)
+{
+    return PyList_CheckExact(obj)   ? (size_t)PyList_GET_SIZE(obj)
+           : PyDict_CheckExact(obj) ? (size_t)((PyDictObject *)obj)->ma_used
+                                    : (size_t)((PySetObject *)obj)->used;
+}
+
+/* More spare room than growth leaves: a list grows by 1/8 and shrinks once less
+ * than half is used; dicts and sets never shrink by themselves, and as they
+ * grow are filled to 1/3 and to 1/4 of their room at least. */
+static bool
+has_slack(PyObject *obj, size_t length)
+{
+    size_t room = mo_room(obj);
+    size_t spare = PyList_CheckExact(obj)   ? length / 2
+                   : PyDict_CheckExact(obj) ? 3 * length
+                                            : 7 * length;
+    return room > length + spare + 8;
+}
+
+void
+mo_find_slack(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
+{
+    size_t length = length_of(obj);
+    mo_kind kind = has_slack(obj, length) ? MO_SLACK : MO_EMPTY;
+    if (kind == MO_EMPTY && length != 0) {
+        return;
+    }
+    mo_row *row = mo_scan_row(scan, kind, node, Py_TYPE(obj), obj);
+    if (row != NULL) {
+        row->count++;
+        row->items += length;
+        row->now += bytes;
+        if (kind == MO_SLACK) {
+            row->after += PyList_CheckExact(obj)   ? mo_list_bytes(length)
+                          : PyDict_CheckExact(obj) ? mo_dict_bytes(length)
+                                                   : mo_set_bytes(length);
+        }
+    }
+}
+
+void
+mo_find_instances(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    if (!(type->tp_flags & Py_TPFLAGS_MANAGED_DICT) ||
+        !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        return;
+    }
+    PyObject *dict = mo_instance_dict(obj);
+    size_t names = mo_shared_names(type);
+    if (dict != NULL) {
+        bytes += mo_object_bytes(dict);
+        names = (size_t)((PyDictObject *)dict)->ma_used;
+    }
+    mo_row *row = mo_scan_row(scan, MO_INSTANCES, node, type, obj);
+    if (row != NULL) {
+        row->count++;
+        row->items = names > row->items ? names : row->items;
+        row->now += bytes;
+        /* Two pointers of the collector's, one for each attribute. */
+        row->after += mo_rounded((size_t)type->tp_basicsize +
+                                 (2 + names) * sizeof(PyObject *));
+    }
+}

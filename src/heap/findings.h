@@ -1,0 +1,40 @@
+/* findings.h - what the scan recognises as waste, as rows of scan.h.
+ *
+ * Each function looks at one object, when it is met for the first time.
+ *   MO_STRINGS, MO_BYTES, MO_TUPLES
+ *                   count: the objects, items: how many of them repeat another
+ *   MO_FLOATS, MO_INTS, MO_PROGRESSION
+ *                   count: lists (or tuples), items: the numbers in them
+ *   MO_MATRIX       count: lists of rows, items: the floats in them
+ *   MO_INSTANCES    count: instances, items: the attributes of the class
+ *   MO_SLACK        count: lists, dicts, sets with far more room than items
+ *   MO_EMPTY        count: lists, dicts, sets without any item
+ * Sums of `now` may exceed what there is: an object can be two findings. */
+#ifndef MO_HEAP_FINDINGS_H
+#define MO_HEAP_FINDINGS_H
+
+#include "heap/scan.h"
+
+/* A hash of the contents of an exact str or bytes, which are equal (but for
+ * one chance in 2**64) if and only if their hashes are. */
+uint64_t
+mo_content_hash(PyObject *obj);
+
+/* Any object that is no container; interned strings are no duplicates. */
+void
+mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+/* An exact list or tuple; returns how many of its items need no further walk
+ * because they were numbers, or the rows of a matrix. */
+Py_ssize_t
+mo_find_in_sequence(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+/* An exact list, dict or set. */
+void
+mo_find_slack(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+/* Any other container: instances of classes without __slots__. */
+void
+mo_find_instances(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+#endif

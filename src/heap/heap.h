@@ -1,0 +1,11 @@
+/* heap.h - the door of the room behind memopt.advise: the heap scan. */
+#ifndef MO_HEAP_H
+#define MO_HEAP_H
+
+#include "compat.h"
+
+/* Adds the room's function to the module; 0, or -1 with an exception set. */
+int
+mo_heap_setup(PyObject *module);
+
+#endif

@@ -1,0 +1,327 @@
+/* layout.c - see layout.h.
+ *
+ * The structs that CPython keeps to itself are declared here as its sources
+ * have them (Include/internal/pycore_dict.h), equal in 3.11 to 3.13;
+ * tests/test_heap_layout.py compares every size with sys.getsizeof. */
+#include "heap/layout.h"
+
+/* What obmalloc.c gives to malloc. */
+#define PYMALLOC_LIMIT 512
+
+/* struct _dictkeysobject */
+typedef struct {
+    Py_ssize_t refcnt;
+    uint8_t log2_size;        /* of the hash table, in slots */
+    uint8_t log2_index_bytes; /* of dk_indices */
+    uint8_t kind;
+    uint32_t version;
+    Py_ssize_t usable;   /* entries that still fit */
+    Py_ssize_t nentries; /* entries used, deleted ones included */
+    char indices[];      /* then the entries */
+} dict_keys;
+
+enum {
+    KEYS_GENERAL,
+    KEYS_UNICODE,
+    KEYS_SPLIT
+};
+
+/* PyDictUnicodeEntry; PyDictKeyEntry has the hash before it. */
+typedef struct {
+    PyObject *key;
+    PyObject *value;
+} unicode_entry;
+
+#define GENERAL_ENTRY_BYTES (sizeof(Py_hash_t) + sizeof(unicode_entry))
+
+static const dict_keys *
+keys_of(PyObject *dict)
+{
+    return (const dict_keys *)((PyDictObject *)dict)->ma_keys;
+}
+
+static const dict_keys *
+shared_keys(PyTypeObject *type)
+{
+    return (const dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
+}
+
+/* The entries that a table of 2**log2 slots has room for: USABLE_FRACTION. */
+static size_t
+usable(unsigned int log2)
+{
+    return (((size_t)1 << log2) << 1) / 3;
+}
+
+size_t
+mo_rounded(size_t bytes)
+{
+    if (bytes == 0) {
+        return 0;
+    }
+    bytes += bytes > PYMALLOC_LIMIT ? 8 : 0;
+    return (bytes + 15) & ~(size_t)15;
+}
+
+static size_t
+header_bytes(PyTypeObject *type)
+{
+    return (PyType_IS_GC(type) ? 2 * sizeof(void *) : 0) +
+           (type->tp_flags & MO_TPFLAGS_PREHEADER ? 2 * sizeof(void *) : 0);
+}
+
+/* ---- strings and ints --------------------------------------------------- */
+
+static size_t
+str_bytes(PyObject *str)
+{
+    size_t length = (size_t)PyUnicode_GET_LENGTH(str);
+    if (PyUnicode_IS_COMPACT_ASCII(str)) {
+        return mo_rounded(sizeof(PyASCIIObject) + length + 1);
+    }
+    const PyCompactUnicodeObject *compact = (PyCompactUnicodeObject *)str;
+    size_t data = (length + 1) * PyUnicode_KIND(str);
+    size_t utf8 = 0;
+    if (compact->utf8 != NULL &&
+        (void *)compact->utf8 != PyUnicode_DATA(str)) {
+        utf8 = mo_rounded((size_t)compact->utf8_length + 1);
+    }
+    if (!PyUnicode_IS_COMPACT(str)) { /* legacy strings of 3.11 */
+        return mo_rounded(sizeof(PyUnicodeObject)) + mo_rounded(data) + utf8;
+    }
+    return mo_rounded(sizeof(PyCompactUnicodeObject) + data) + utf8;
+}
+
+/* A product may have been given a digit more than it has: that cannot be seen. */
+static size_t
+int_bytes(PyObject *number)
+{
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    size_t digits = 3; /* of 30 bits, 4 bytes each */
+    if (overflow != 0) {
+        digits = MO_LONG_NUM_BITS(number) / PyLong_SHIFT + 1;
+    }
+    else if (value > -(1LL << 60) && value < 1LL << 60) {
+        digits = 2; /* one would round to the same */
+    }
+    return mo_rounded((size_t)PyLong_Type.tp_basicsize + digits * 4);
+}
+
+/* ---- containers --------------------------------------------------------- */
+
+size_t
+mo_list_bytes(size_t length)
+{
+    return mo_rounded(sizeof(PyListObject) + 2 * sizeof(void *)) +
+           mo_rounded(length * sizeof(PyObject *));
+}
+
+static size_t
+keys_bytes(unsigned int log2_size, unsigned int log2_index_bytes, bool general)
+{
+    size_t entry = general ? GENERAL_ENTRY_BYTES : sizeof(unicode_entry);
+    return mo_rounded(offsetof(dict_keys, indices) +
+                      ((size_t)1 << log2_index_bytes) +
+                      usable(log2_size) * entry);
+}
+
+#define DICT_OBJECT_BYTES (sizeof(PyDictObject) + 2 * sizeof(void *))
+
+size_t
+mo_dict_bytes(size_t length)
+{
+    unsigned int log2 = 3;
+    while (usable(log2) < length) {
+        log2++;
+    }
+    /* Indices have 1, 2, 4 or 8 bytes. */
+    unsigned int width = log2 < 8 ? 0 : log2 < 16 ? 1 : log2 < 32 ? 2 : 3;
+    return mo_rounded(DICT_OBJECT_BYTES) +
+           (length != 0 ? keys_bytes(log2, log2 + width, false) : 0);
+}
+
+static size_t
+values_bytes(const dict_keys *shared)
+{
+    size_t room = (size_t)(shared->nentries + shared->usable);
+    return MO_INLINE_VALUES_BYTES(room);
+}
+
+static size_t
+dict_bytes(PyObject *dict)
+{
+    const dict_keys *keys = keys_of(dict);
+    size_t bytes = mo_rounded(DICT_OBJECT_BYTES);
+    if (mo_dict_is_split(dict)) {
+        /* Inline values lie in the instance and are counted there. */
+        return bytes +
+               (MO_VALUES_ARE_EMBEDDED ? 0 : mo_rounded(values_bytes(keys)));
+    }
+    if (keys->log2_size == 0) { /* CPython's one empty table */
+        return bytes;
+    }
+    return bytes + keys_bytes(keys->log2_size, keys->log2_index_bytes,
+                              keys->kind == KEYS_GENERAL);
+}
+
+size_t
+mo_set_bytes(size_t length)
+{
+    size_t slots = PySet_MINSIZE;
+    while (slots * 3 < length * 5) { /* set_add_entry's limit */
+        slots *= 2;
+    }
+    return mo_rounded(sizeof(PySetObject) + 2 * sizeof(void *)) +
+           (slots > PySet_MINSIZE ? mo_rounded(slots * sizeof(setentry)) : 0);
+}
+
+static size_t
+set_bytes(PyObject *obj)
+{
+    const PySetObject *set = (PySetObject *)obj;
+    size_t table = set->table != set->smalltable
+                       ? ((size_t)set->mask + 1) * sizeof(setentry)
+                       : 0;
+    return mo_rounded((size_t)Py_TYPE(obj)->tp_basicsize +
+                      header_bytes(Py_TYPE(obj))) +
+           mo_rounded(table);
+}
+
+size_t
+mo_room(PyObject *obj)
+{
+    if (PyList_CheckExact(obj)) {
+        return (size_t)((PyListObject *)obj)->allocated;
+    }
+    if (PyDict_CheckExact(obj)) {
+        unsigned int log2 = keys_of(obj)->log2_size;
+        return log2 != 0 && !mo_dict_is_split(obj) ? usable(log2) : 0;
+    }
+    assert(PyAnySet_CheckExact(obj));
+    return ((size_t)((PySetObject *)obj)->mask + 1) / 5 * 3;
+}
+
+/* ---- instances ---------------------------------------------------------- */
+
+bool
+mo_dict_is_split(PyObject *dict)
+{
+    return ((PyDictObject *)dict)->ma_values != NULL;
+}
+
+static bool
+has_managed_dict(PyObject *obj)
+{
+    return (Py_TYPE(obj)->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0;
+}
+
+PyObject *
+mo_instance_dict(PyObject *obj)
+{
+    if (has_managed_dict(obj)) {
+        return mo_managed_dict(obj);
+    }
+    Py_ssize_t offset = Py_TYPE(obj)->tp_dictoffset;
+    if (offset <= 0 || PyType_Check(obj)) { /* negative: after the items */
+        return NULL;
+    }
+    PyObject *dict = *(PyObject **)((char *)obj + offset);
+    return dict != NULL && PyDict_Check(dict) ? dict : NULL;
+}
+
+size_t
+mo_inline_values(PyObject *obj, PyObject ***values)
+{
+    if (!has_managed_dict(obj) || shared_keys(Py_TYPE(obj)) == NULL) {
+        return 0;
+    }
+    *values = mo_managed_values(obj);
+    return *values != NULL ? mo_shared_names(Py_TYPE(obj)) : 0;
+}
+
+size_t
+mo_shared_names(PyTypeObject *type)
+{
+    const dict_keys *keys =
+        type->tp_flags & Py_TPFLAGS_HEAPTYPE ? shared_keys(type) : NULL;
+    return keys != NULL ? (size_t)keys->nentries : 0;
+}
+
+PyObject *
+mo_shared_name(PyTypeObject *type, size_t i)
+{
+    const dict_keys *keys = shared_keys(type);
+    assert(i < (size_t)keys->nentries && keys->kind == KEYS_SPLIT);
+    size_t index_bytes = (size_t)1 << keys->log2_index_bytes;
+    return ((const unicode_entry *)(keys->indices + index_bytes))[i].key;
+}
+
+/* Items that lie in the object itself.  Frames and generators are allocated
+ * with room for some, but keep no length; metaclasses give no instances any. */
+static size_t
+own_items(PyObject *obj)
+{
+    if (PyType_Check(obj) || PyFrame_Check(obj) || PyGen_Check(obj) ||
+        PyCoro_CheckExact(obj) || PyAsyncGen_CheckExact(obj)) {
+        return 0;
+    }
+    Py_ssize_t items = Py_SIZE(obj);
+    return (size_t)(items < 0 ? -items : items);
+}
+
+/* Basic size, items, headers; inline values, wherever this CPython has them. */
+static size_t
+plain_bytes(PyObject *obj)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    size_t bytes = (size_t)type->tp_basicsize + header_bytes(type);
+    if (type->tp_itemsize != 0) {
+        bytes += own_items(obj) * (size_t)type->tp_itemsize;
+    }
+    if (!has_managed_dict(obj) || shared_keys(type) == NULL) {
+        return mo_rounded(bytes);
+    }
+    size_t values = values_bytes(shared_keys(type));
+    if (MO_VALUES_ARE_EMBEDDED) {
+        bool embedded = (type->tp_flags & MO_TPFLAGS_INLINE_VALUES) != 0;
+        return mo_rounded(bytes + (embedded ? values : 0));
+    }
+    return mo_rounded(bytes) +
+           (mo_managed_values(obj) != NULL ? mo_rounded(values) : 0);
+}
+
+/* ---- any object --------------------------------------------------------- */
+
+size_t
+mo_object_bytes(PyObject *obj)
+{
+    if (PyUnicode_CheckExact(obj)) {
+        return str_bytes(obj);
+    }
+    if (PyLong_CheckExact(obj)) {
+        return int_bytes(obj);
+    }
+    if (PyDict_CheckExact(obj)) {
+        return dict_bytes(obj);
+    }
+    if (PyLong_Check(obj)) { /* Py_SIZE is not its length from 3.12 on */
+        return mo_rounded((size_t)Py_TYPE(obj)->tp_basicsize +
+                          header_bytes(Py_TYPE(obj)));
+    }
+    size_t owned = 0;
+    if (PyList_Check(obj)) {
+        owned = mo_rounded((size_t)((PyListObject *)obj)->allocated *
+                           sizeof(PyObject *));
+    }
+    else if (PyDict_Check(obj)) {
+        owned = dict_bytes(obj) - mo_rounded(DICT_OBJECT_BYTES);
+    }
+    else if (PyAnySet_CheckExact(obj)) {
+        return set_bytes(obj);
+    }
+    else if (PyByteArray_Check(obj)) {
+        owned = mo_rounded((size_t)((PyByteArrayObject *)obj)->ob_alloc);
+    }
+    return plain_bytes(obj) + owned;
+}

@@ -1,0 +1,57 @@
+/* layout.h - how CPython lays objects out, read without touching them.
+ *
+ * Sizes are what the allocator hands out: what sys.getsizeof says, plus the
+ * headers before an object and the inline attributes it leaves out, rounded
+ * up as pymalloc (16) and malloc (16, after 8 of its own) do.  Nothing here
+ * runs Python code, allocates, fails or changes a reference count. */
+#ifndef MO_HEAP_LAYOUT_H
+#define MO_HEAP_LAYOUT_H
+
+#include "compat.h"
+
+/* The bytes taken by a request for `bytes`; 0 for none. */
+size_t
+mo_rounded(size_t bytes);
+
+/* The bytes of an object and of what it alone owns that is no object: a list's
+ * array, a dict's table, an instance's inline attributes. */
+size_t
+mo_object_bytes(PyObject *obj);
+
+/* The same for a fresh one: with `length` items, built in one go. */
+size_t
+mo_list_bytes(size_t length);
+
+size_t
+mo_dict_bytes(size_t length);
+
+size_t
+mo_set_bytes(size_t length);
+
+/* How many items a list, dict or set (exact) has room for before it grows. */
+size_t
+mo_room(PyObject *obj);
+
+/* The instance's dict, borrowed, or NULL if it has none (yet). */
+PyObject *
+mo_instance_dict(PyObject *obj);
+
+/* Whether a dict shares its keys with the other instances of a class. */
+bool
+mo_dict_is_split(PyObject *dict);
+
+/* The attributes of an instance that has no dict yet, in the order of their
+ * assignment: *values is borrowed, as are the items, of which some are NULL;
+ * mo_shared_name names them.  Returns how many; 0 for any other object. */
+size_t
+mo_inline_values(PyObject *obj, PyObject ***values);
+
+/* The name of the attribute i of a class's instances, borrowed. */
+PyObject *
+mo_shared_name(PyTypeObject *type, size_t i);
+
+/* How many attributes a class's instances have in common. */
+size_t
+mo_shared_names(PyTypeObject *type);
+
+#endif

@@ -1,0 +1,142 @@
+/* scan.h - one walk over the objects of the process, or of some roots.
+ *
+ * Depth first from named roots, each object once.  What is worth telling goes
+ * into two flat tables: nodes, the paths by which objects were reached
+ * (`__main__.cache['rows'][...]`, all items of a list being one node), and
+ * rows, one for each kind of finding at a node.  Python makes them readable.
+ *
+ * The walk runs no Python code, allocates no Python object, changes no
+ * reference count and writes into no object: its own memory comes from
+ * block.h, and all pointers to objects are borrowed.  That is safe because
+ * the GIL is held throughout, so that nothing can die.
+ *
+ * An object that is no container and has one reference is met once: only the
+ * others need an entry in the table of what was met already. */
+#ifndef MO_HEAP_SCAN_H
+#define MO_HEAP_SCAN_H
+
+#include "heap/table.h"
+
+/* How a node is reached from its parent. */
+typedef enum {
+    MO_STEP_ROOT,      /* name: what the caller called it */
+    MO_STEP_UNNAMED,   /* name: a type; the collector knew such an object */
+    MO_STEP_ATTRIBUTE, /* name: a str */
+    MO_STEP_KEY,       /* name: a str, the key of a dict's value */
+    MO_STEP_KEYS,      /* the keys of a dict */
+    MO_STEP_ITEM,      /* any item, or whatever else an object refers to */
+} mo_step;
+
+typedef struct {
+    uint32_t parent; /* index of a node; 0 for the roots */
+    uint16_t children;
+    uint8_t step;  /* an mo_step */
+    uint8_t depth; /* steps from the root */
+    PyObject *name;
+} mo_node;
+
+/* What a row counts: see findings.h.  MO_TYPE is one row for each type, of all
+ * its objects; MO_INSTANCES too, at the first node. */
+typedef enum {
+    MO_TYPE,
+    MO_STRINGS,
+    MO_BYTES,
+    MO_TUPLES,
+    MO_FLOATS,
+    MO_INTS,
+    MO_PROGRESSION,
+    MO_MATRIX,
+    MO_INSTANCES,
+    MO_SLACK,
+    MO_EMPTY,
+} mo_kind;
+
+typedef struct {
+    uint8_t kind; /* an mo_kind */
+    uint32_t node;
+    PyTypeObject *type;
+    PyObject *example; /* the first such object */
+    uint64_t count;    /* objects of this kind */
+    uint64_t items;    /* what a kind has two numbers for */
+    uint64_t now;      /* bytes */
+    uint64_t after;    /* bytes, with the swap */
+} mo_row;
+
+typedef struct {
+    PyObject *obj;
+    uint32_t node;
+} mo_pending;
+
+/* A node found by the name itself, not by its contents: names are mostly
+ * interned, and records of one shape follow each other. */
+typedef struct {
+    PyObject *name;
+    uint32_t parent, step;
+    uint32_t node; /* 0: nothing is here */
+} mo_recent;
+
+#define MO_RECENT 256
+
+typedef struct {
+    mo_table met;      /* set of objects, by address */
+    mo_table contents; /* set of hashes of strings and tuples */
+    mo_table node_index, row_index;
+    mo_node *nodes; /* owned; node 0 is nowhere */
+    size_t n_nodes, nodes_capacity;
+    mo_row *rows; /* owned */
+    size_t n_rows, rows_capacity;
+    mo_pending *stack; /* owned: met, not yet walked */
+    size_t n_stack, stack_capacity;
+    mo_recent recent[MO_RECENT];
+    size_t last_type; /* index of the MO_TYPE row used last */
+    /* Everything there is, or only what the roots own: then not the types,
+     * modules and functions that objects refer to. */
+    bool everything;
+    bool out_of_memory; /* the walk is over */
+} mo_scan;
+
+/* Zeroes it and makes node 0; 0, or -1 without memory. */
+int
+mo_scan_init(mo_scan *scan, bool everything);
+
+void
+mo_scan_clear(mo_scan *scan);
+
+/* Says that an object is a root, so that no walk enters it from elsewhere. */
+void
+mo_scan_reserve(mo_scan *scan, PyObject *root);
+
+/* Walks what a reserved root owns.  The items of a namespace, an exact dict,
+ * are attributes of `name`. */
+void
+mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
+
+/* Walks an object that the collector tracks, unless it was met before. */
+void
+mo_scan_tracked(mo_scan *scan, PyObject *obj);
+
+/* Bytes that the scan owns. */
+size_t
+mo_scan_bytes(const mo_scan *scan);
+
+/* ---- for findings.c ----------------------------------------------------- */
+
+/* Whether this is the first time that `obj` is met. */
+bool
+mo_scan_meets(mo_scan *scan, PyObject *obj);
+
+/* Meets an object that owns no others: counts it and looks for duplicates. */
+void
+mo_scan_leaf(mo_scan *scan, PyObject *obj, uint32_t node);
+
+/* The row of its kind, node and type, made if need be; NULL, and the scan is
+ * over, without memory.  Valid until the next call. */
+mo_row *
+mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
+            PyObject *example);
+
+/* Adds objects to their type's row. */
+void
+mo_scan_count(mo_scan *scan, PyTypeObject *type, size_t count, size_t bytes);
+
+#endif

@@ -1,0 +1,97 @@
+/* table.c - see table.h. */
+#include "heap/table.h"
+
+#include "heap/block.h"
+
+#define FIRST_CAPACITY 256
+
+/* The slot of `key`, or the empty one where it would go.  Key 0 stands for
+ * "empty", so a key of 0 counts as 1. */
+static size_t
+find(const mo_table *table, uint64_t key)
+{
+    size_t mask = table->capacity - 1;
+    size_t i = mo_table_start(table, key);
+    while (table->keys[i] != key && table->keys[i] != 0) {
+        i = (i + 1) & mask;
+    }
+    return i;
+}
+
+uint32_t
+mo_table_get(const mo_table *table, uint64_t key, uint32_t missing)
+{
+    if (table->capacity == 0) {
+        return missing;
+    }
+    key = key != 0 ? key : 1;
+    size_t i = find(table, key);
+    return table->keys[i] == key ? table->values[i] : missing;
+}
+
+static int
+grow(mo_table *table)
+{
+    mo_table bigger = {.used = table->used, .is_map = table->is_map};
+    bigger.capacity =
+        table->capacity != 0 ? 2 * table->capacity : FIRST_CAPACITY;
+    if (bigger.capacity > SIZE_MAX / sizeof(uint64_t)) {
+        return -1;
+    }
+    bigger.keys = mo_block_new(bigger.capacity * sizeof(uint64_t));
+    if (table->is_map) {
+        bigger.values = mo_block_new(bigger.capacity * sizeof(uint32_t));
+    }
+    if (bigger.keys == NULL || (table->is_map && bigger.values == NULL)) {
+        mo_table_clear(&bigger);
+        return -1;
+    }
+    for (size_t i = 0; i < table->capacity; i++) {
+        if (table->keys[i] != 0) {
+            size_t slot = find(&bigger, table->keys[i]);
+            bigger.keys[slot] = table->keys[i];
+            if (table->is_map) {
+                bigger.values[slot] = table->values[i];
+            }
+        }
+    }
+    mo_table_clear(table);
+    *table = bigger;
+    return 0;
+}
+
+int
+mo_table_add(mo_table *table, uint64_t key, uint32_t value)
+{
+    if (table->used >= table->capacity / 8 * 5 && grow(table) < 0) {
+        return -1;
+    }
+    key = key != 0 ? key : 1;
+    size_t i = find(table, key);
+    if (table->keys[i] == key) {
+        return 0;
+    }
+    table->keys[i] = key;
+    if (table->is_map) {
+        table->values[i] = value;
+    }
+    table->used++;
+    return 1;
+}
+
+void
+mo_table_clear(mo_table *table)
+{
+    mo_block_free(table->keys, table->capacity * sizeof(uint64_t));
+    mo_block_free(table->values, table->capacity * sizeof(uint32_t));
+    table->keys = NULL;
+    table->values = NULL;
+    table->used = table->capacity = 0;
+}
+
+size_t
+mo_table_bytes(const mo_table *table)
+{
+    size_t slot = sizeof(uint64_t) + (table->is_map ? sizeof(uint32_t) : 0);
+    return table->capacity * slot;
+}

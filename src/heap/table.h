@@ -1,0 +1,45 @@
+/* table.h - an open-addressing hash table from 64-bit keys to 32-bit values,
+ * or a set of such keys.
+ *
+ * Plain C: no Python objects, memory from block.h.  The owner zeroes it
+ * (for a set, that is all), and clears it.  Keys are pointers or hashes: they
+ * are mixed again by multiplication (Knuth, vol. 3, 6.4), probed linearly. */
+#ifndef MO_HEAP_TABLE_H
+#define MO_HEAP_TABLE_H
+
+#include "compat.h"
+
+typedef struct {
+    uint64_t *keys;   /* owned; capacity of them, 0 is an empty slot */
+    uint32_t *values; /* owned; as many, or NULL in a set */
+    size_t used;      /* at most 5/8 of the capacity */
+    size_t capacity;  /* a power of two, or 0 */
+    bool is_map;
+} mo_table;
+
+/* Where the search for a key begins: to be had in the cache in time. */
+static inline size_t
+mo_table_start(const mo_table *table, uint64_t key)
+{
+    /* 2**64 divided by the golden ratio, odd. */
+    uint64_t h = key * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)(h >> 32) & (table->capacity - 1);
+}
+
+/* The value of `key`, or `missing`. */
+uint32_t
+mo_table_get(const mo_table *table, uint64_t key, uint32_t missing);
+
+/* Adds `key`, with `value` in a map.  1; 0 if it is there already, which
+ * changes nothing; -1 without memory, with the table as it was. */
+int
+mo_table_add(mo_table *table, uint64_t key, uint32_t value);
+
+void
+mo_table_clear(mo_table *table);
+
+/* Bytes that it owns. */
+size_t
+mo_table_bytes(const mo_table *table);
+
+#endif

@@ -1,0 +1,22 @@
+"""A list and a tuple of floats, beside lists of few distinct ones."""
+
+import sys
+from array import array
+
+N = int(sys.argv[1])
+SWAPPED = "swapped" in sys.argv
+
+
+def floats(start: float) -> object:
+    values = (start + i for i in range(N))
+    return array("d", values) if SWAPPED else list(values)
+
+
+values = floats(0.5)
+fixed = tuple(i * 0.25 for i in range(0 if SWAPPED else N))
+if SWAPPED:
+    fixed = array("d", (i * 0.25 for i in range(N)))
+
+zeros = [0.0] * 10
+few = [1.5, 2.5, 3.5]
+mixed = [1.5, "text", None] * 10

@@ -1,0 +1,28 @@
+"""Containers that were large once, beside ones that just grew."""
+
+import sys
+
+N = int(sys.argv[1])
+SWAPPED = "swapped" in sys.argv
+
+emptied_list = [None] * N
+while len(emptied_list) > N // 2 + 1:
+    emptied_list.pop()
+emptied_dict = dict.fromkeys(range(N))
+for i in range(100, N):
+    del emptied_dict[i]
+emptied_set = set(range(N))
+for i in range(100, N):
+    emptied_set.discard(i)
+if SWAPPED:
+    emptied_list = list(emptied_list)
+    emptied_dict = dict(emptied_dict)
+    emptied_set = set(emptied_set)
+
+grown: list[int] = []
+grown_dict: dict[int, int] = {}
+grown_set: set[int] = set()
+for i in range(1000):
+    grown.append(i * i % 7)
+    grown_dict[i] = grown[-1]
+    grown_set.add(i)

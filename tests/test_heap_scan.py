@@ -1,0 +1,323 @@
+"""The heap scan in C: sizes, completeness, and that it changes nothing."""
+
+import collections
+import gc
+import sys
+import threading
+import types
+from typing import Any
+
+import pytest
+from support import fail_each_allocation, run_in_fresh_process
+
+from memopt import _memopt
+
+
+def rounded(size: int) -> int:
+    return -(-(size + (8 if size > 512 else 0)) // 16) * 16
+
+
+def scan(*roots: object) -> list[tuple[Any, ...]]:
+    named = tuple((f"root{i}", root, False) for i, root in enumerate(roots))
+    return _memopt._scan_heap(named, False)[0]
+
+
+def counted(*roots: object) -> dict[type, tuple[int, int]]:
+    """Objects and bytes of each type."""
+    return {row[2]: (row[4], row[6]) for row in scan(*roots) if row[0] == "type"}
+
+
+def rows(kind: str, *roots: object) -> list[tuple[int, int]]:
+    return [(row[4], row[5]) for row in scan(*roots) if row[0] == kind]
+
+
+class Plain:
+    def __init__(self, **attributes: object) -> None:
+        self.__dict__.update(attributes)
+
+
+# Objects that are one block of memory: sys.getsizeof says how long.
+ONE_BLOCK = [
+    *("", "a", "abc" * 20, "ä" * 7, "Ω" * 7, "😀" * 7, "x" * 5000, b"", b"x" * 600),
+    *(0, 1, -1, 2**29, 2**30, 2**59, 2**60, -(2**60), 2**63, 2**90, -(2**1000)),
+    *(1.5, 2j, None, True, (), (1,), tuple(range(100)), range(3), slice(1)),
+    *(frozenset(), object(), print, len, memoryview(b"abc")),
+]
+
+
+@pytest.mark.parametrize("obj", ONE_BLOCK, ids=lambda obj: repr(obj)[:20])
+def test_size_of_one_block(obj: object) -> None:
+    # CPython 3.12 and later count one digit for 0, which has room for it anyway.
+    assert _memopt._object_bytes(obj) == rounded(max(sys.getsizeof(obj), 16))
+
+
+def two_blocks(obj: object) -> int:
+    """A container's header of `empty` bytes, then the rest."""
+    empty = sys.getsizeof(type(obj)())
+    table = sys.getsizeof(obj) - empty
+    return rounded(empty) + (rounded(table) if table else 0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 5, 6, 10, 11, 100, 171, 1000, 70_000])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: list(range(n)),
+        lambda n: [0] * n,
+        lambda n: dict.fromkeys(range(n)),
+        lambda n: {str(i): i for i in range(n)},
+        lambda n: set(range(n)),
+        lambda n: frozenset(range(n)),
+        lambda n: bytearray(n),
+    ],
+)
+def test_size_of_two_blocks(make: Any, n: int) -> None:
+    assert _memopt._object_bytes(make(n)) == two_blocks(make(n))
+
+
+def test_size_of_an_instance_includes_its_attributes() -> None:
+    run_in_fresh_process(
+        """
+import tracemalloc
+from memopt import _memopt
+class Plain:
+    def __init__(self):
+        self.a = self.b = self.c = None
+for _ in range(100):
+    Plain()
+kept = [None] * 1000
+tracemalloc.start()
+before = tracemalloc.get_traced_memory()[0]
+for i in range(1000):
+    kept[i] = Plain()
+each = (tracemalloc.get_traced_memory()[0] - before) / 1000
+assert each - 1 <= _memopt._object_bytes(kept[0]) < each + 32, each
+"""
+    )
+
+
+def test_each_object_is_counted_once() -> None:
+    shared, text = [1.5], "a text of its own"[:10]
+    root = [shared, shared, (shared, text), {"key": text, "other": shared}]
+    found = counted(root)
+    assert found[list][0] == 2
+    assert found[tuple][0] == found[dict][0] == found[float][0] == 1
+    assert found[str][0] == 3
+    assert found[list][1] == sum(map(_memopt._object_bytes, (root, shared)))
+
+
+def test_attributes_with_and_without_dict() -> None:
+    fresh, opened = Plain(), Plain()
+    fresh.__init__(a=1.25)  # type: ignore[misc]
+    opened.b = 2.25  # type: ignore[attr-defined]
+    assert opened.__dict__ == {"b": 2.25}
+    assert counted([fresh, opened])[float][0] == 2
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        collections.OrderedDict(a=[1.5, None], b=2.5),
+        collections.deque([[1.5, None], 2.5]),
+        collections.defaultdict(float, {1.5: 2.5}),
+        types.SimpleNamespace(a=1.5, b=2.5),
+        types.MappingProxyType({1.5: 2.5}),
+        type("List", (list,), {})([None, 1.5, 2.5]),
+        type("Tuple", (tuple,), {"__slots__": ()})([None, 1.5, 2.5]),
+        {1.5, 2.5},
+        frozenset([1.5, 2.5]),
+        (x for x in [1.5, 2.5]),
+        [1.5, [[[(2.5,)]]]],
+    ],
+    ids=lambda c: type(c).__name__,
+)
+def test_reaches_what_containers_hold(container: object) -> None:
+    assert counted(container)[float][0] == 2
+
+
+def test_code_is_not_owned_by_roots() -> None:
+    found = counted([scan, Plain, sys, Plain()])
+    assert found.keys() <= {list, dict, Plain}
+
+
+def test_everything_reaches_what_no_module_names() -> None:
+    class Marker:
+        pass
+
+    marker = [Marker()]
+    found = _memopt._scan_heap((), True)[0]
+    assert any(row[2] is Marker and row[0] == "type" for row in found)
+    assert marker
+
+
+def test_deep_nesting_and_cycles() -> None:
+    deep: list[Any] = [1.5]
+    deep.append(deep)
+    for _ in range(100_000):
+        deep = [deep, None]
+    assert counted(deep)[list][0] == 100_001
+    while type(deep[0]) is list:  # not by recursion
+        deep = deep[0]
+    deep.clear()
+
+
+def test_paths_end_where_they_only_repeat() -> None:
+    deep: list[Any] = []
+    for _ in range(1000):
+        deep = [deep, None]
+    nodes = _memopt._scan_heap((("root", deep, False),), False)[1]
+    assert len(nodes) < 20
+
+
+def test_paths_are_kept_apart() -> None:
+    table = {f"key {i}": {"name": [str(i)]} for i in range(60)}
+    nodes = _memopt._scan_heap((("root", table, False),), False)[1]
+    # Nowhere, the root, its keys; each value, its keys, its list, its item.
+    assert len(nodes) == len(set(nodes)) == 3 + 4 * 60
+
+
+def test_many_different_keys_are_items() -> None:
+    table = {f"key {i}": [1.5] for i in range(1000)}
+    nodes = _memopt._scan_heap((("root", table, False),), False)[1]
+    assert len(nodes) < 200
+    assert counted(table)[float][0] <= 1000
+
+
+def test_changes_nothing() -> None:
+    run_in_fresh_process(
+        """
+import gc, sys
+from memopt import _memopt
+class Plain:
+    def __init__(self):
+        self.a = "text %d" % id(self)
+plain = [Plain() for _ in range(1000)]
+words = ["word %d" % i for i in range(1000)]
+def state():
+    sizes = [_memopt._object_bytes(p) for p in plain]
+    counts = [sys.getrefcount(obj) for obj in [p.a for p in plain] + words]
+    return sizes, counts
+before = state()
+_memopt._scan_heap((("roots", [plain, words], False),), True)
+blocks = sys.getallocatedblocks()
+for _ in range(5):
+    _memopt._scan_heap((("roots", [plain, words], False),), True)
+assert abs(sys.getallocatedblocks() - blocks) < 50
+assert state() == before
+def dicts():
+    rows = _memopt._scan_heap((("plain", plain, False),), False)[0]
+    return [row[4] for row in rows if row[0] == "type" and row[2] is dict]
+assert dicts() == []
+for p in plain[:10]:
+    p.__dict__
+assert dicts() == [10], "the scan would see a dict that it made"
+"""
+    )
+
+
+def test_duplicates() -> None:
+    words = [f"word {i % 7}" for i in range(100)]
+    blobs = [b"blob %d" % (i % 7) for i in range(100)]
+    interned = [sys.intern(w) for w in (f"name{i % 7}" for i in range(100))]
+    assert rows("strings", words, interned) == [(100, 93)]
+    assert rows("bytes", blobs) == [(100, 93)]
+    assert rows("strings", words, list(words)) == [(100, 93)]
+    assert rows("strings", {w + "!": 1 for w in words}) == [(7, 0)]
+
+
+def test_equal_contents_of_different_types_are_no_duplicates() -> None:
+    texts = [f"text {i}" for i in range(2)]
+    things = [*texts, *(text.encode() for text in texts)]
+    assert rows("strings", things) == [(2, 0)]
+    assert rows("bytes", things) == [(2, 0)]
+    numbers = [(1, x) for x in (1, 1.0, True, None)]
+    assert rows("tuples", numbers) == [(4, 0)]
+    assert rows("tuples", [(x, None) for x in (0.0, -0.0)]) == [(2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"),
+    [
+        ([0.5, 1.5], "floats"),
+        ((0.5, 1.5), "floats"),
+        ([1, 2], "ints"),
+        (list(range(8)), "progression"),
+        (list(range(0, -800, -100)), "progression"),
+        ([2**62 * (i % 2) for i in range(8)], "ints"),
+        ([0] * 8, "ints"),
+        ([2**63 - 1, -(2**63)] * 4, "ints"),
+        ([2**63], None),
+        ([0.5, 1], None),
+        ([1, True], None),
+        ([], None),
+    ],
+)
+def test_number_lists(numbers: object, kind: str | None) -> None:
+    kinds = {"floats", "ints", "progression"}
+    assert {row[0] for row in scan(numbers)} & kinds == ({kind} if kind else set())
+
+
+@pytest.mark.parametrize(
+    ("matrix", "found"),
+    [
+        ([[0.5, 1.5], [2.5, 3.5]], [(1, 4)]),
+        ([(0.5, 1.5), (2.5, 3.5)], [(1, 4)]),
+        ([[[0.5]] * 2, [[1.5], [2.5]]], [(2, 3)]),
+        ([[0.5, 1.5]], []),
+        ([[0.5, 1.5], [2.5]], []),
+        ([[0.5, 1.5], (2.5, 3.5)], []),
+        ([[0.5, 1.5], [2.5, 3]], []),
+        ([[], []], []),
+        (([0.5], [1.5]), []),
+    ],
+)
+def test_matrices(matrix: object, found: list[tuple[int, int]]) -> None:
+    assert rows("matrix", matrix) == found
+
+
+def test_scan_while_threads_mutate() -> None:
+    ended = threading.Event()
+
+    def mutate() -> None:
+        held: list[Any] = []
+        while not ended.is_set():
+            held.append({"a": [float(len(held))], "b": (str(len(held)),)})
+            held.append(Plain(x=held[-1]))
+            if len(held) > 200:
+                del held[::2]
+                held[0].__class__ and gc.collect(0)
+
+    threads = [threading.Thread(target=mutate) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        roots = (("root", threads, False),)
+        for i in range(300):
+            found, nodes, _ = _memopt._scan_heap(roots, i % 10 == 0)
+            assert found
+            assert nodes
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_bad_roots() -> None:
+    for roots in [(1,), (("a", 1),), ((1, [], False),), (("a", [], True),)]:
+        with pytest.raises(TypeError, match="roots must be tuples"):
+            _memopt._scan_heap(roots, False)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _memopt._scan_heap([], False)  # type: ignore[arg-type]
+
+
+def test_allocation_failures() -> None:
+    root = [[{"k": [1.5, 2.5]}, "text" * i, (1, 2, str(i))] for i in range(500)]
+    roots, expected = (("root0", root, False),), scan(root)
+
+    def check(_: object) -> None:
+        assert scan(root) == expected
+
+    failures = fail_each_allocation(
+        lambda: None, lambda _: _memopt._scan_heap(roots, False), check
+    )
+    assert failures > 20
