@@ -748,6 +748,7 @@ class LazyMapIterator(LazyMap[_T_co], Iterator[_T_co]):
 
 def _compile(tape: tuple[int | float | str, ...], arguments: int, /) -> Any: ...
 def _set_short_pass(items: SupportsIndex, /) -> int: ...
+
 @final
 class MemoryInfo(
     structseq[int | None],

@@ -26,7 +26,7 @@ read_file(const char *path, char *text)
         return false;
     }
     size_t length = 0;
-    ssize_t got;
+    Py_ssize_t got;
     do {
         got = read(file, text + length, FILE_BYTES - 1 - length);
         length += got > 0 ? (size_t)got : 0;
