@@ -100,7 +100,8 @@ def typing(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """The tests, on every CPython that this machine has."""
     _install(session, "test")
-    _run_tests(session)
+    # The readme lane draws as many examples as there should be, on one of them.
+    _run_tests(session, HYPOTHESIS_PROFILE="quick")
 
 
 @nox.session(name="dask")
@@ -130,7 +131,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", str(dist), str(source))
     (built,) = dist.glob("*.whl")
     session.install(f"memopt[test] @ {built.as_uri()}")
-    _run_tests(session)
+    _run_tests(session, HYPOTHESIS_PROFILE="quick")
 
 
 @nox.session
