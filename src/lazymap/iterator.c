@@ -201,7 +201,7 @@ next_of_one(mo_iterator *self, mo_chain *chain)
 {
     PyObject *value;
     do {
-        if (self->native != NULL) {
+        if (self->native != NULL && self->native->gives) {
             bool left;
             value = next_natively(self, chain, &left);
             if (!left) {
@@ -242,7 +242,7 @@ next_of_several(mo_iterator *self, mo_chain *chain)
     bool taken;
     do {
         mo_arguments args;
-        if (self->native != NULL) {
+        if (self->native != NULL && self->native->gives) {
             bool left;
             value = next_natively(self, chain, &left);
             taken = !left;

@@ -23,6 +23,7 @@ typedef struct {
                                 block that could not be run */
     Py_ssize_t ready, given; /* results in `results`, and of them handed out */
     bool fixed;              /* no source can change while iterated */
+    bool gives;              /* handing out results beats calling for them */
     mo_type type;            /* of the results */
     const mo_value *results; /* in blocks */
     mo_blocks blocks;
