@@ -6,6 +6,8 @@
 #include "exactsum/exactsum.h"
 #include "lazymap/internal.h"
 #include "lazymap/native.h"
+#include "platform/fpenv.h"
+#include "state.h"
 
 /* --- A pass ------------------------------------------------------------------ */
 
@@ -46,6 +48,7 @@ typedef struct {
     uint64_t low;   /* high * 2**64 + low */
     PyObject *ints; /* owned: the sum of the others; NULL for 0 */
     mo_accumulator floats;
+    mo_ladder ladder; /* that they are added by */
     bool has_floats;
     PyObject *objects; /* owned: everything, once there was a value that is
                           neither int nor float; until then NULL */
@@ -77,12 +80,17 @@ add_ints(mo_summer *self, const mo_value *values, size_t n)
     add_int64(self, sum);
 }
 
+static_assert(sizeof(mo_value) == sizeof(double),
+              "results are doubles in a row");
+
 /* The one place where floats are added up. */
 static void
 add_floats(mo_summer *self, const mo_value *values, size_t n)
 {
+    const mo_fpenv environment = mo_fpenv_enter();
+    mo_ladder_add(&self->ladder, &values->f, n, &self->floats);
+    mo_fpenv_leave(&environment);
     self->has_floats = true;
-    mo_accumulator_add_f64(&self->floats, values, n, sizeof *values);
 }
 
 static bool
@@ -258,10 +266,11 @@ sum_each(mo_consumer *consumer, PyObject *value)
 }
 
 static void
-sum_open(mo_summer *self)
+sum_open(mo_summer *self, PyObject *op)
 {
     *self = (mo_summer){.consumer = {.take = sum_take, .each = sum_each}};
     mo_accumulator_init(&self->floats);
+    mo_ladder_init(&self->ladder, mo_state_of(Py_TYPE(op))->exactsum.kernel);
 }
 
 static void
@@ -323,7 +332,7 @@ mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs)
             return sum;
         }
     }
-    sum_open(&summer);
+    sum_open(&summer, op);
     if ((start == NULL || sum_start(&summer, start) == 0) &&
         mo_lazymap_consume(op, &summer.consumer) == 0) {
         sum = summer.objects ? Py_NewRef(summer.objects)
@@ -358,7 +367,7 @@ mo_lazymap_mean(PyObject *op, PyObject *ignored)
 {
     PyObject *mean = NULL;
     mo_summer summer;
-    sum_open(&summer);
+    sum_open(&summer, op);
     if (mo_lazymap_consume(op, &summer.consumer) == 0) {
         if (summer.count > 0) {
             mean = mean_of(&summer);
