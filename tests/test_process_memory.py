@@ -226,4 +226,6 @@ def test_allocation_failures() -> None:
 # CPython's collector cannot raise: it reports what fails in it as unraisable.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_allocation_failures_of_release() -> None:
-    assert fail_each_allocation(lambda: None, lambda _: memopt.release()) >= 14
+    # As many as one MemoryInfo takes; the second may come after more of the
+    # collector's own than fail_each_allocation waits for.
+    assert fail_each_allocation(lambda: None, lambda _: memopt.release()) >= 8
