@@ -17,6 +17,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 import tracemalloc
@@ -214,6 +215,19 @@ def as_markdown(comparisons: list[Comparison], rounds: int, scale: float) -> str
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _updated(written: str, report: str) -> str:
+    """The report written before, with what was measured again in its place."""
+    head, *sections = re.split(r"(?m)^(?=### )", report)
+    old_head, *old_sections = re.split(r"(?m)^(?=### )", written)
+    if head != old_head:
+        raise SystemExit(
+            f"{RESULTS.name} is of another day, machine or other options: "
+            "write it without --only"
+        )
+    by_name = {s.splitlines()[0]: s.rstrip() for s in (*old_sections, *sections)}
+    return head + "\n\n".join(by_name.values()) + "\n"
+
+
 def as_object(comparisons: list[Comparison], rounds: int, scale: float) -> Any:
     """The same as plain objects."""
     return {
@@ -260,7 +274,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", metavar="FILE", help="write the figures to FILE, or to stdout: -"
     )
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help=f"write {RESULTS.name}; with --only, those operations of it",
+    )
     return parser
 
 
@@ -290,6 +308,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json != "-":
         print(markdown)
     if options.write:
+        if options.only and RESULTS.exists():
+            markdown = _updated(RESULTS.read_text(encoding="utf-8"), markdown)
         RESULTS.write_text(markdown, encoding="utf-8")
     return 0
 
