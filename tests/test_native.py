@@ -294,10 +294,11 @@ def exact_sum(values: list[Any], start: Any = 0) -> Any:
         return sum(values, start)
     if not all(math.isfinite(value) for value in [start, *values]):
         return sum([float(value) for value in [start, *values]])
+    total = sum(map(Fraction, [start, *values]))
     try:
-        return float(sum(map(Fraction, [start, *values])))
+        return float(total)
     except OverflowError:
-        return None
+        return math.inf if total > 0 else -math.inf
 
 
 @given(function(["x"]), SOURCES, INTEGERS | FLOATS)
@@ -425,6 +426,12 @@ def test_closed_forms_of_huge_ranges() -> None:
 
 
 # --- Buffers-----------------
+
+
+def test_a_sum_beyond_the_greatest_float_is_infinite() -> None:
+    for source in array.array("b", [0, 0]), [0.0, 0.0], range(2):
+        assert LazyMap(lambda x: x + 1e308, source).sum() == math.inf
+        assert LazyMap(lambda x: -1e308 - x, source).sum() == -math.inf
 
 
 @given(function(["x"]), st.sampled_from("bBhHiIlLqQfd"), st.data())
