@@ -2,12 +2,18 @@
 
 import gc
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+not_with_asan = pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer has an allocator of its own",
+)
 
 
 def run_in_fresh_process(code: str, *arguments: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import run_in_fresh_process
+from support import not_with_asan, run_in_fresh_process
 
 from memopt import ExactSum, FloatMatrix, fsum
 
@@ -38,7 +38,8 @@ import numpy as np
 from memopt import ExactSum, fsum
 fsum(np.zeros(200_000), threads=2)
 grown = 64 << 20
-pages = int(open("/proc/self/statm").read().split()[5])
+with open("/proc/self/statm") as file:
+    pages = int(file.read().split()[5])
 resource.setrlimit(resource.RLIMIT_DATA, [pages * 4096 + grown] * 2)
 try:
     np.ones(2 * grown)
@@ -73,6 +74,7 @@ print(total.value, total.count)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@not_with_asan
 def test_an_iterable_of_chunks_larger_than_memory() -> None:
     pytest.importorskip("numpy")
     code = (

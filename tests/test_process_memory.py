@@ -2,14 +2,13 @@
 
 import copy
 import gc
-import os
 import pickle
 import re
 import sys
 import weakref
 
 import pytest
-from support import fail_each_allocation, run_in_fresh_process
+from support import fail_each_allocation, not_with_asan, run_in_fresh_process
 
 import memopt
 from memopt import _memopt
@@ -17,10 +16,6 @@ from memopt import _memopt
 MB = 1 << 20
 
 # It keeps what is freed, and reserves address space in terabytes.
-not_with_asan = pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""),
-    reason="AddressSanitizer has an allocator of its own",
-)
 
 FIELDS = (
     *("resident", "peak_resident", "private", "private_resident"),
