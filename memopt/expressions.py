@@ -4,9 +4,14 @@ An expression is callable like the lambda it stands for, and it can be pickled
 and printed, which a lambda cannot.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # typing is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 Tape = tuple[int | float | str, ...]
 """An expression in postfix order; see src/lazymap/program.h."""
@@ -123,24 +128,24 @@ def _tape_of(operand: object) -> Tape | None:
     return None
 
 
-def _binary(symbol: str) -> Callable[["Expression", object], "Expression"]:
-    def method(self: "Expression", other: object) -> "Expression":
+def _binary(symbol: str) -> Callable[[Expression, object], Expression]:
+    def method(self: Expression, other: object) -> Expression:
         tape = _tape_of(other)
         return NotImplemented if tape is None else _make(*self._tape, *tape, symbol)
 
     return method
 
 
-def _reflected(symbol: str) -> Callable[["Expression", object], "Expression"]:
-    def method(self: "Expression", other: object) -> "Expression":
+def _reflected(symbol: str) -> Callable[[Expression, object], Expression]:
+    def method(self: Expression, other: object) -> Expression:
         tape = _tape_of(other)
         return NotImplemented if tape is None else _make(*tape, *self._tape, symbol)
 
     return method
 
 
-def _unary(name: str) -> Callable[["Expression"], "Expression"]:
-    def method(self: "Expression") -> "Expression":
+def _unary(name: str) -> Callable[[Expression], Expression]:
+    def method(self: Expression) -> Expression:
         return _make(*self._tape, name)
 
     method.__doc__ = f"The expression {name}(value)."
@@ -189,10 +194,10 @@ class Expression:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._tape,)
 
-    def __copy__(self) -> "Expression":
+    def __copy__(self) -> Expression:
         return self
 
-    def __deepcopy__(self, memo: object) -> "Expression":
+    def __deepcopy__(self, memo: object) -> Expression:
         return self
 
     __hash__ = object.__hash__
@@ -219,7 +224,7 @@ class Expression:
     sqrt, fabs = _unary("sqrt"), _unary("fabs")
     float, int, bool = _unary("float"), _unary("int"), _unary("bool")
 
-    def __round__(self, ndigits: None = None) -> "Expression":
+    def __round__(self, ndigits: None = None) -> Expression:
         if ndigits is not None:
             raise TypeError("an expression rounds to whole numbers only: round(X)")
         return _make(*self._tape, "round")

@@ -1,9 +1,14 @@
 """memopt.sum: the builtin's name for what memopt adds up faster, and exactly."""
 
+from __future__ import annotations
+
 import builtins
-from typing import Any
 
 from memopt._memopt import FloatMatrix, FloatVector, LazyMap
+
+TYPE_CHECKING = False  # typing is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def sum(iterable: Any, /, start: Any = 0) -> Any:

@@ -3,14 +3,16 @@
 ``heap`` runs the C scan and names what it found, ``findings`` turns its rows
 into advice, ``report`` holds and prints it, ``target`` runs a script as
 ``python`` would, ``sampler`` scans it at its peaks, ``command`` is the command
-line.  Only what ``memopt.advise`` needs is imported with memopt.
+line.  Only what ``memopt.advise`` needs is imported with memopt: not even typing,
+which would take as long as all the rest of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from memopt.advisor.report import Report
 
 

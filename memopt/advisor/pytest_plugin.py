@@ -1,30 +1,45 @@
 """``pytest --memopt-fail-over 50MB``: fails a run whose waste is above a limit.
 
 The whole session is looked at as ``python -m memopt advise`` looks at a script:
-while most memory is in use, and at the end.
+while most memory is in use, and at the end.  Every pytest in an environment with
+memopt loads this file: what only a run with the option needs is imported there.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
-from memopt.advisor.command import DEFAULT_MIN, best_reports, parse_size
-from memopt.advisor.report import Report, as_text, make_report
-from memopt.advisor.sampler import PeakSampler
+if TYPE_CHECKING:
+    from memopt.advisor.report import Report
+    from memopt.advisor.sampler import PeakSampler
 
-_SAMPLER = pytest.StashKey[PeakSampler]()
-_REPORT = pytest.StashKey[Report]()
+_SAMPLER = pytest.StashKey["PeakSampler"]()
+_REPORT = pytest.StashKey["Report"]()
+
+
+def _size(text: str) -> int:
+    from memopt.advisor.command import parse_size
+
+    return parse_size(text)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("memopt").addoption(
         "--memopt-fail-over",
         metavar="SIZE",
-        type=parse_size,
+        type=_size,
         help="fail if swaps that memopt knows could save more than this, such as 50MB",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--memopt-fail-over") is not None:
+        from memopt.advisor.command import DEFAULT_MIN
+        from memopt.advisor.report import make_report
+        from memopt.advisor.sampler import PeakSampler
+
         sampler = PeakSampler(lambda: make_report(None, DEFAULT_MIN, "peak"))
         sampler.start()
         config.stash[_SAMPLER] = sampler
@@ -34,6 +49,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     sampler = session.config.stash.get(_SAMPLER, None)
     if sampler is None:
         return
+    from memopt.advisor.command import DEFAULT_MIN, best_reports
+
     sampler.stop()
     (report,) = best_reports(sampler, "peak", DEFAULT_MIN)
     if report.saving > session.config.getoption("--memopt-fail-over"):
@@ -47,5 +64,7 @@ def pytest_terminal_summary(
 ) -> None:
     report = config.stash.get(_REPORT, None)
     if report is not None:
+        from memopt.advisor.report import as_text
+
         terminalreporter.section("memopt: more could be saved than allowed")
         terminalreporter.write(as_text(report))
