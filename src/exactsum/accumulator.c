@@ -113,22 +113,6 @@ mo_accumulator_add(mo_accumulator *acc, double x)
     mo_accumulator_add_f64(acc, &x, 1, 0);
 }
 
-void
-mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
-                       ptrdiff_t stride)
-{
-    const char *p = first;
-    while (n > 0) {
-        size_t batch = claim_headroom(acc, n);
-        n -= batch;
-        for (; batch > 0; batch--, p += stride) {
-            uint64_t bits;
-            memcpy(&bits, p, sizeof bits);
-            add_bits(acc, bits);
-        }
-    }
-}
-
 /* The bits of the double that equals a narrower IEEE 754 number, by integers
  * alone, since a conversion instruction would flush subnormals under DAZ. */
 static inline uint64_t
@@ -157,36 +141,59 @@ widen(uint32_t bits, unsigned exponent_bits, unsigned mantissa_bits)
     return sign | (uint64_t)(exponent + bias) << MANTISSA_BITS | mantissa;
 }
 
-void
-mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
-                       ptrdiff_t stride)
+/* The bits, as a double's, of the IEEE 754 number of so many bytes at p. */
+static inline uint64_t
+load_bits(const char *p, const size_t size)
 {
-    const char *p = first;
+    uint64_t bits64;
+    uint32_t bits32;
+    uint16_t bits16;
+    switch (size) {
+        case sizeof bits64:
+            memcpy(&bits64, p, sizeof bits64);
+            return bits64;
+        case sizeof bits32:
+            memcpy(&bits32, p, sizeof bits32);
+            return widen(bits32, 8, 23);
+        default:
+            memcpy(&bits16, p, sizeof bits16);
+            return widen(bits16, 5, 10);
+    }
+}
+
+/* Inlined for each size, which is constant: a loop of its own. */
+static inline void
+add_floats(mo_accumulator *acc, const char *p, size_t n, ptrdiff_t stride,
+           const size_t size)
+{
     while (n > 0) {
         size_t batch = claim_headroom(acc, n);
         n -= batch;
         for (; batch > 0; batch--, p += stride) {
-            uint32_t bits;
-            memcpy(&bits, p, sizeof bits);
-            add_bits(acc, widen(bits, 8, 23));
+            add_bits(acc, load_bits(p, size));
         }
     }
+}
+
+void
+mo_accumulator_add_f64(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    add_floats(acc, first, n, stride, sizeof(double));
+}
+
+void
+mo_accumulator_add_f32(mo_accumulator *acc, const void *first, size_t n,
+                       ptrdiff_t stride)
+{
+    add_floats(acc, first, n, stride, sizeof(float));
 }
 
 void
 mo_accumulator_add_f16(mo_accumulator *acc, const void *first, size_t n,
                        ptrdiff_t stride)
 {
-    const char *p = first;
-    while (n > 0) {
-        size_t batch = claim_headroom(acc, n);
-        n -= batch;
-        for (; batch > 0; batch--, p += stride) {
-            uint16_t bits;
-            memcpy(&bits, p, sizeof bits);
-            add_bits(acc, widen(bits, 5, 10));
-        }
-    }
+    add_floats(acc, first, n, stride, sizeof(uint16_t));
 }
 
 /* Adds magnitude * 2**(bit + MO_ACCUMULATOR_UNIT), or the opposite if sign is

@@ -207,26 +207,4 @@ singles(const float *x, size_t n, mo_accumulator *acc)
     return true;
 }
 
-static bool
-attempt2(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 2);
-}
-
-static bool
-attempt3(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 3);
-}
-
-static bool
-attempt4(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 4);
-}
-
-static bool
-attempt5(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 5);
-}
+#include "exactsum/attempts.h"

@@ -220,29 +220,7 @@ singles(const float *x, size_t n, mo_accumulator *acc)
     return conclude(parts, WIDTH, acc);
 }
 
-static bool
-attempt2(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 2);
-}
-
-static bool
-attempt3(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 3);
-}
-
-static bool
-attempt4(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 4);
-}
-
-static bool
-attempt5(const double *x, size_t n, int top, mo_accumulator *acc)
-{
-    return attempt(x, n, top, acc, 5);
-}
+# include "exactsum/attempts.h"
 
 # define V_T __m512d
 # define V_N WIDTH
