@@ -6,7 +6,7 @@
 /* Lanes that ordinary functions get by with: x * 2 + 1 takes five. */
 #define FEW_LANES 6
 
-bool
+void
 mo_blocks_open(mo_blocks *blocks, int arguments, size_t room)
 {
     assert(arguments >= 1 && arguments <= MO_ARGUMENTS && room > 0);
@@ -16,8 +16,16 @@ mo_blocks_open(mo_blocks *blocks, int arguments, size_t room)
     blocks->arguments = (uint8_t)arguments;
     blocks->room = room;
     blocks->lanes = arguments > FEW_LANES ? arguments : FEW_LANES;
-    blocks->memory =
-        PyMem_RawMalloc((size_t)blocks->lanes * room * sizeof *blocks->memory);
+    blocks->memory = NULL;
+}
+
+bool
+mo_blocks_reserve(mo_blocks *blocks)
+{
+    if (blocks->memory == NULL) {
+        blocks->memory = PyMem_RawMalloc((size_t)blocks->lanes * blocks->room *
+                                         sizeof *blocks->memory);
+    }
     return blocks->memory != NULL;
 }
 

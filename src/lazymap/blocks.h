@@ -22,20 +22,25 @@ typedef struct {
     Py_ssize_t programs;         /* how many, at least 1 */
     size_t room;                 /* items that a lane has room for */
     int lanes;                   /* lanes that there is memory for */
-    mo_value *memory;            /* owned: `lanes` times `room` items */
+    mo_value *memory;            /* owned: `lanes` times `room` items; or
+                                    NULL, until the first block */
     /* Where the lanes are: in `memory` but for arguments read in place.
      * Constant lanes are filled. */
     const void *lane[MO_PLAN_LANES];
 } mo_blocks;
 
-/* True, or false if there is no memory and nothing to close. */
-bool
+/* Takes no memory yet: a pass may never run a block. */
+void
 mo_blocks_open(mo_blocks *blocks, int arguments, size_t room);
 
 void
 mo_blocks_close(mo_blocks *blocks);
 
-/* The memory for an argument's items. */
+/* Makes sure of memory for the arguments: false if there is none. */
+bool
+mo_blocks_reserve(mo_blocks *blocks);
+
+/* The memory for an argument's items, once there is any. */
 static inline mo_value *
 mo_blocks_argument(mo_blocks *blocks, int argument)
 {

@@ -47,11 +47,11 @@ native_alloc(mo_lazymap_state *state, mo_chain *chain, int arguments,
 {
     mo_native *self = PyMem_Malloc(sizeof *self);
     size_t room = length < MO_BLOCK_ITEMS ? (size_t)length : MO_BLOCK_ITEMS;
-    if (self == NULL || !mo_blocks_open(&self->blocks, arguments, room)) {
-        PyMem_Free(self);
+    if (self == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
+    mo_blocks_open(&self->blocks, arguments, room);
     self->blocks.programs = chain->native;
     self->state = state;
     self->arguments = arguments;
@@ -178,6 +178,9 @@ run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
     mo_type types[MO_ARGUMENTS];
     const void *places[MO_ARGUMENTS];
     mo_program *programs[MO_NATIVE_STAGES];
+    if (!mo_blocks_reserve(&self->blocks)) {
+        return NULL;
+    }
     size_t got = read_block(self, feeds, skip, *n, types, places, in_place);
     if (got == 0) {
         return NULL;
