@@ -26,6 +26,7 @@ from native_oracle import (
     past_errors,
     read,
 )
+from reference import round_fraction
 
 from memopt import LazyMap
 
@@ -294,11 +295,7 @@ def exact_sum(values: list[Any], start: Any = 0) -> Any:
         return sum(values, start)
     if not all(math.isfinite(value) for value in [start, *values]):
         return sum([float(value) for value in [start, *values]])
-    total = sum(map(Fraction, [start, *values]))
-    try:
-        return float(total)
-    except OverflowError:
-        return math.inf if total > 0 else -math.inf
+    return round_fraction(sum(map(Fraction, [start, *values])))
 
 
 @given(function(["x"]), SOURCES, INTEGERS | FLOATS)
