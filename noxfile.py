@@ -125,24 +125,22 @@ def readme(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """sdist, and a wheel from it, installed and tested from another folder."""
+    """sdist, and a wheel from it: as PyPI wants them; tested from another folder."""
     session.install(*nox.project.dependency_groups(_project(), "build"))
-    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
-    session.run("python", "-m", "build", "--outdir", str(dist), str(source))
-    (built,) = dist.glob("*.whl")
-    session.install(f"memopt[test] @ {built.as_uri()}")
-    _run_tests(session, HYPOTHESIS_PROFILE="quick")
-
-
-@nox.session
-def release(session: nox.Session) -> None:
-    """What would be uploaded, which wheels would be built, and the workflows."""
-    session.install(*nox.project.dependency_groups(_project(), "release"))
     source, dist = _copy(session, "source", "."), _fresh(session, "dist")
     session.run("python", "-m", "build", "--outdir", str(dist), str(source))
     built = sorted(str(path) for path in dist.iterdir())
     session.run("twine", "check", "--strict", *built)
     session.run("check-wheel-contents", str(dist))
+    (wheel_file,) = dist.glob("*.whl")
+    session.install(f"memopt[test] @ {wheel_file.as_uri()}")
+    _run_tests(session, HYPOTHESIS_PROFILE="quick")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Which wheels would be built, and the workflows."""
+    session.install(*nox.project.dependency_groups(_project(), "release"))
     session.run("python", "-m", "tools.release")
     workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
     schema = ("--builtin-schema", "vendor.github-workflows")
