@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from memopt.advisor.report import Report
     from memopt.advisor.sampler import PeakSampler
 
-_SAMPLER = pytest.StashKey["PeakSampler"]()
-_REPORT = pytest.StashKey["Report"]()
+_SAMPLER: pytest.StashKey[PeakSampler] = pytest.StashKey()
+_REPORT: pytest.StashKey[Report] = pytest.StashKey()
 
 
 def _size(text: str) -> int:
