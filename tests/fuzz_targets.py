@@ -215,7 +215,9 @@ def array_interface(data: bytes) -> None:
     interface["shape"] = choices.of([tuple, list])(sizes)
     for key in "strides", "offset", "mask", "descr":
         if choices.below(4) == 1:
-            interface[key] = choices.of([None, (), (8,), (8, 8), (-8, 2**62), 0, "x"])
+            interface[key] = choices.of(["x", (), (8,), (8, 8), (-8, 2**62), 0, None])
+    if interface.get("offset", 0) is None:
+        del interface["offset"]  # which NumPy does not take for none, as of the others
     if choices.below(4) != 1:
         interface["data"] = choices.of([bytes, bytearray, memoryview])(choices.rest())
     source = Interface(interface)
@@ -226,7 +228,9 @@ def array_interface(data: bytes) -> None:
         return
     finally:
         assert interface == before
-    check_matrix(source, np.asarray(source))
+    array = np.asarray(source)
+    if max(array.shape, default=0) < 10_000:  # 2**31 rows of nothing are possible
+        check_matrix(source, array)
 
 
 @target
