@@ -224,7 +224,7 @@ def array_interface(data: bytes) -> None:
     before = dict(interface)
     try:
         FloatMatrix(source)
-    except (TypeError, ValueError, OverflowError, BufferError):
+    except (TypeError, ValueError, OverflowError, BufferError, MemoryError):
         return
     finally:
         assert interface == before
