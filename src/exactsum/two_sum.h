@@ -13,7 +13,8 @@
  * (The Art of Computer Programming, vol. 2, 4.2.2, theorem B), which holds for
  * any s and x unless t overflows.  So s + e stays exact as long as no addition
  * to e is rounded; with a third double, as long as none to that is.  Where t
- * overflows, or an item is not finite, s + e is not either. */
+ * overflows, or an item is not finite, s + e is not either.
+ * No include guard. */
 
 #ifndef MO_EXACTSUM_TWO_SUM_H
 # define MO_EXACTSUM_TWO_SUM_H
