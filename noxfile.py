@@ -3,6 +3,7 @@
 Every lane installs a wheel, made from the sdist, in a virtual environment of its
 own and runs the tests from a folder that has no memopt package in it, so that
 what is tested is what users install.  Lanes that want the same wheel share it.
+The longest lane comes first: .ci/run starts them in this order.
 """
 
 import hashlib
@@ -77,7 +78,7 @@ def _dist(session: nox.Session, **switches: str) -> Path:
     Lanes may run at once: the first one that needs it builds it.
     """
     version = str(session.run("python", "-V", silent=True))
-    dist: Path = session.cache_dir / _digest(version, *switches)
+    dist: Path = session.cache_dir.resolve() / _digest(version, *switches)
     dist.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{dist}.lock"):
         if not dist.exists():
@@ -104,6 +105,32 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
 def _run_tests(session: nox.Session, **env: str) -> None:
     session.chdir(_elsewhere(session, "tests", "src"))
     session.run("python", "-m", "pytest", *session.posargs, env=env)
+
+
+@nox.session
+def asan(session: nox.Session) -> None:
+    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
+    compiler = os.environ.get("CC", "gcc").split()
+    find = [*compiler, "-print-file-name=libasan.so"]
+    library = subprocess.run(find, capture_output=True, text=True, check=True)
+    reports = _fresh(session, "reports")
+    # CPython itself leaves memory behind at exit; the tests count leaks.
+    options = f"detect_leaks=0:allocator_may_return_null=1:log_path={reports}/asan"
+    try:
+        _run_tests(
+            session,
+            HYPOTHESIS_PROFILE="quick",
+            LD_PRELOAD=library.stdout.strip(),
+            ASAN_OPTIONS=options,
+            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan",
+            # pymalloc would hide memopt's small blocks from the sanitizer.
+            PYTHONMALLOC="malloc",
+        )
+    finally:
+        # pytest would have captured what a sanitizer says as it aborts.
+        for report in sorted(reports.iterdir()):
+            print(report.read_text(encoding="utf-8", errors="replace"))
 
 
 @nox.session
@@ -178,32 +205,6 @@ def debug(session: nox.Session) -> None:
     """The tests with assertions and structure validity checks on."""
     _install(session, "test", MEMOPT_DEBUG="1")
     _run_tests(session, HYPOTHESIS_PROFILE="quick")
-
-
-@nox.session
-def asan(session: nox.Session) -> None:
-    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
-    compiler = os.environ.get("CC", "gcc").split()
-    find = [*compiler, "-print-file-name=libasan.so"]
-    library = subprocess.run(find, capture_output=True, text=True, check=True)
-    reports = _fresh(session, "reports")
-    # CPython itself leaves memory behind at exit; the tests count leaks.
-    options = f"detect_leaks=0:allocator_may_return_null=1:log_path={reports}/asan"
-    try:
-        _run_tests(
-            session,
-            HYPOTHESIS_PROFILE="quick",
-            LD_PRELOAD=library.stdout.strip(),
-            ASAN_OPTIONS=options,
-            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan",
-            # pymalloc would hide memopt's small blocks from the sanitizer.
-            PYTHONMALLOC="malloc",
-        )
-    finally:
-        # pytest would have captured what a sanitizer says as it aborts.
-        for report in sorted(reports.iterdir()):
-            print(report.read_text(encoding="utf-8", errors="replace"))
 
 
 @nox.session(default=False)
