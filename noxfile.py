@@ -139,9 +139,13 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def release(session: nox.Session) -> None:
-    """Which wheels would be built, and the workflows."""
-    session.install(*nox.project.dependency_groups(_project(), "release"))
-    session.run("python", "-m", "tools.release")
+    """Which wheels would be built, what the sdist has, and the workflows."""
+    session.install(*nox.project.dependency_groups(_project(), "build", "release"))
+    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
+    build = ("python", "-m", "build", "--sdist", "--outdir", str(dist), str(source))
+    session.run(*build)
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.release", *map(str, dist.iterdir()))
     workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
     schema = ("--builtin-schema", "vendor.github-workflows")
     session.run("check-jsonschema", *schema, *workflows)
@@ -185,15 +189,15 @@ def asan(session: nox.Session) -> None:
             print(report.read_text(encoding="utf-8", errors="replace"))
 
 
-@nox.session(default=False)
+@nox.session
 def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPython for Windows; posargs: its versions."""
+    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
     session.install(*nox.project.dependency_groups(_project(), "windows"))
     session.chdir(ROOT)
     session.run("python", "-m", "tools.windows", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def portability(session: nox.Session) -> None:
     """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
     session.install(*nox.project.dependency_groups(_project(), "portability"))
