@@ -145,6 +145,7 @@ def main() -> int:
         if version not in python.RELEASES:
             parser.error(f"{version} is none of {all_versions}")
     packages.install_missing(NEEDED)
+    os.environ["MEMOPT_WERROR"] = "1"  # for setup.py
     results = []
     with tempfile.TemporaryDirectory(prefix="memopt windows ") as temporary:
         work: Path = (options.work or Path(temporary)).resolve()
