@@ -186,10 +186,12 @@ def readme(session: nox.Session) -> None:
 def release(session: nox.Session) -> None:
     """What would be uploaded, which wheels would be built, and the workflows."""
     built = sorted(str(path) for path in _dist(session).iterdir())
+    (sdist,) = (path for path in built if path.endswith(".tar.gz"))
     session.install(*nox.project.dependency_groups(_project(), "release"))
     session.run("twine", "check", "--strict", *built)
-    session.run("check-wheel-contents", *(b for b in built if b.endswith(".whl")))
-    session.run("python", "-m", "tools.release")
+    session.run("check-wheel-contents", *(path for path in built if path != sdist))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.release", sdist)
     workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
     schema = ("--builtin-schema", "vendor.github-workflows")
     session.run("check-jsonschema", *schema, *workflows)
@@ -207,15 +209,15 @@ def debug(session: nox.Session) -> None:
     _run_tests(session, HYPOTHESIS_PROFILE="quick")
 
 
-@nox.session(default=False)
+@nox.session
 def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPython for Windows; posargs: its versions."""
+    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
     session.install(*nox.project.dependency_groups(_project(), "windows"))
     session.chdir(ROOT)
     session.run("python", "-m", "tools.windows", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def portability(session: nox.Session) -> None:
     """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
     session.install(*nox.project.dependency_groups(_project(), "portability"))

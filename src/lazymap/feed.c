@@ -181,10 +181,11 @@ read_objects(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
     for (i = 0; i < n; i++, from += stride) { \
         TYPE item;                            \
         memcpy(&item, from, sizeof item);     \
-        if ((uint64_t)item > INT64_MAX) {     \
+        const uint64_t wide = item;           \
+        if (wide > INT64_MAX) {               \
             break;                            \
         }                                     \
-        room[i].i = (int64_t)item;            \
+        room[i].i = (int64_t)wide;            \
     }                                         \
     break
 

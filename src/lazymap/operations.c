@@ -94,7 +94,7 @@ static inline int64_t
 floor_modulo(int64_t a, int64_t b)
 {
     int64_t rest = a % b;
-    return rest + ((rest != 0) & ((a ^ b) < 0) ? b : 0);
+    return rest + (((rest != 0) & ((a ^ b) < 0)) ? b : 0);
 }
 
 KERNEL2(int_floor_divide, int64_t, int64_t, {
