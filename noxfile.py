@@ -17,6 +17,8 @@ from pathlib import Path
 import nox
 from filelock import FileLock  # virtualenv, which nox is built on, needs it too
 
+from tools import packages
+
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PYTHON_FILES = ("memopt", "tests", "benchmarks", "tools", "noxfile.py", "setup.py")
@@ -244,3 +246,39 @@ def _project() -> dict[str, object]:
 
 def _readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Seeded bugs, each of which must fail a test; posargs: their names."""
+    session.install("setuptools>=77", *_extra("test"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.mutants", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
+    session.install("atheris>=3", *_extra("test"))
+    packages.install_missing({"clang": "clang"})
+    # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
+    flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
+    switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
+    _install(session, MEMOPT_ASAN="1", **switches)
+    session.chdir(_elsewhere(session, "tests", "tools"))
+    find = "import atheris; print(atheris.path())"
+    folder = session.run("python", "-c", find, silent=True)
+    session.run(
+        *("python", "-m", "tools.fuzz", *session.posargs),
+        env={
+            "LD_PRELOAD": f"{str(folder).strip()}/asan_with_fuzzer.so",
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+            "PYTHONMALLOC": "malloc",
+        },
+    )
+
+
+def _extra(name: str) -> list[str]:
+    """What pyproject.toml wants for an extra."""
+    return list(_project()["project"]["optional-dependencies"][name])

@@ -163,7 +163,7 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
         return NULL;
     }
     mo_program *self =
-        PyObject_NewVar(mo_program, state->program_type, length);
+        PyObject_GC_NewVar(mo_program, state->program_type, length);
     if (self == NULL) {
         return NULL;
     }
@@ -173,13 +173,24 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
         return NULL;
     }
     self->degree = degree_of_program(self);
+    PyObject_GC_Track(self);
     return self;
+}
+
+/* It owns nothing but its type, and is of the collector's for that: the module
+ * knows programs, which so are part of a cycle. */
+static int
+program_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    return 0;
 }
 
 static void
 program_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -435,6 +446,7 @@ mo_block_plan_add(mo_block_plan *plan, const mo_program *program)
 
 static PyType_Slot program_slots[] = {
     {Py_tp_dealloc, program_dealloc},
+    {Py_tp_traverse, program_traverse},
     {0, NULL},
 };
 
@@ -442,8 +454,8 @@ static PyType_Spec program_spec = {
     .name = "memopt._memopt.lazymap_program",
     .basicsize = offsetof(mo_program, code),
     .itemsize = sizeof(mo_instruction),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = program_slots,
 };
 
