@@ -61,6 +61,8 @@ SOURCES = [
     "src/heap/findings.c",
     "src/heap/heap.c",
     "src/heap/layout.c",
+    "src/heap/marks.c",
+    "src/heap/rows.c",
     "src/heap/scan.c",
     "src/heap/table.c",
     "src/internpool/admission.c",

@@ -184,6 +184,7 @@ scan_heap(PyObject *module, PyObject *args)
         if (everything) {
             mo_gc_visit(tracked, visit_tracked, &scan);
         }
+        mo_scan_finish(&scan);
     }
     if (scan.out_of_memory) {
         PyErr_NoMemory();
