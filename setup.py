@@ -57,6 +57,7 @@ SOURCES = [
     "src/floatmatrix/storage.c",
     "src/floatmatrix/vector.c",
     "src/floatmatrix/view.c",
+    "src/heap/allocator.c",
     "src/heap/block.c",
     "src/heap/findings.c",
     "src/heap/heap.c",

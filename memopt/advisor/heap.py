@@ -9,7 +9,8 @@ from types import FrameType, ModuleType
 
 from memopt import _memopt
 
-_Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
 _FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -21,6 +22,7 @@ class Row:
     kind: str
     path: str
     name: str  # the last name in the path
+    steps: list[Step]  # the path, from its root
     type: type
     example: object
     count: int
@@ -31,10 +33,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Heap:
-    """All rows but those of types, and those."""
+    """All rows but those of types, and those; and where the walk began."""
 
     rows: list[Row]
     types: list[Row]
+    roots: list[Root]
 
     @property
     def total(self) -> int:
@@ -62,7 +65,7 @@ def _locals(frame: FrameType) -> dict[str, object]:
     return found
 
 
-def _all_roots() -> list[_Root]:
+def _all_roots() -> list[Root]:
     modules = [
         (name, vars(module), True)
         for name, module in list(sys.modules.items())
@@ -86,34 +89,42 @@ def scan(roots: tuple[object, ...] | None) -> Heap:
     else:
         named = [(f"roots[{i}]", root, False) for i, root in enumerate(roots)]
     rows, nodes, _ = _memopt._scan_heap(tuple(named), everything)
-    heap = Heap([], [])
+    heap = Heap([], [], named)
     for kind, node, cls, example, count, items, now, after in rows:
-        path, name = _path(nodes, node)
-        row = Row(kind, path, name, cls, example, count, items, now, after)
+        steps = _steps(nodes, node)
+        path, name = _path(steps)
+        row = Row(kind, path, name, steps, cls, example, count, items, now, after)
         (heap.types if kind == "type" else heap.rows).append(row)
     return heap
 
 
-def _path(nodes: list[tuple[int, str, object]], node: int) -> tuple[str, str]:
-    """The path of a node as text, and the last name in it."""
-    text, name = "", ""
+def _steps(nodes: list[tuple[int, str, object]], node: int) -> list[Step]:
+    steps = []
     while node:
         node, step, label = nodes[node]
-        if step in ("attribute", "root") and not name:
+        steps.append((step, label))
+    return steps[::-1]
+
+
+def _path(steps: list[Step]) -> tuple[str, str]:
+    """A path as text, and the last name in it."""
+    text, name = "", ""
+    for step, label in steps:
+        if step in ("attribute", "root"):
             name = str(label)
         if step == "root":
-            text = f"{label}{text}"
+            text = str(label)
         elif step == "attribute":
-            text = f".{label}{text}"
+            text += f".{label}"
         elif step == "key":
-            text = f"[{_short(str(label))!r}]{text}"
+            text += f"[{_short(str(label))!r}]"
         elif step == "keys":
-            text = f".keys(){text}"
+            text += ".keys()"
         elif step == "item":
-            text = f"[…]{text}"
+            text += "[…]"
         else:
-            name = name or "it"
-            text = f"<{getattr(label, '__qualname__', label)}>{text}"
+            name = "it"
+            text = f"<{getattr(label, '__qualname__', label)}>"
     return text, name
 
 

@@ -5,6 +5,7 @@
  * made to own what they point to. */
 #include "heap/heap.h"
 
+#include "heap/allocator.h"
 #include "heap/layout.h"
 #include "heap/scan.h"
 
@@ -208,7 +209,24 @@ object_bytes(PyObject *module, PyObject *obj)
     return PyLong_FromSize_t(mo_object_bytes(obj));
 }
 
+PyDoc_STRVAR(pymalloc_bytes_doc,
+"_pymalloc_bytes()\n--\n\n"
+"Return (held, used): bytes of pymalloc's arenas, and of the blocks in use in\n"
+"them, which are 0 while another allocator is in use.  None if not told.");
+
+static PyObject *
+pymalloc_bytes(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t held, used;
+    if (!mo_pymalloc_bytes(&held, &used)) {
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("(KK)", (unsigned long long)held,
+                         (unsigned long long)used);
+}
+
 static PyMethodDef heap_methods[] = {
+    {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},
     {NULL, NULL, 0, NULL},
