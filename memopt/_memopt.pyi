@@ -803,10 +803,13 @@ def _resident() -> int | None: ...
 def _malloc_bytes() -> tuple[int | None, int | None]: ...
 def _pymalloc_bytes() -> tuple[int, int] | None: ...
 def _scan_heap(
-    roots: tuple[tuple[str, object, bool], ...], everything: bool, /
+    roots: tuple[tuple[str, object, bool], ...],
+    everything: bool,
+    min_saving: int = 0,
+    /,
 ) -> tuple[
-    list[tuple[str, int, type, Any, int, int, int, int]],
-    list[tuple[int, str, Any]],
+    list[tuple[str, tuple[tuple[str, Any], ...], type, Any, int, int, int, int]],
+    int,
     int,
 ]: ...
 def _object_bytes(obj: object, /) -> int: ...

@@ -27,7 +27,7 @@ def coloured(report: Report) -> Text:
     return text
 
 
-def show(report: Report, stream: TextIO) -> None:
+def show(found: Report, stream: TextIO) -> None:
     """Print it; without colours where the stream is no terminal."""
     console = Console(file=stream, highlight=False, soft_wrap=True)
-    console.print(coloured(report), end="")
+    console.print(coloured(found), end="")

@@ -125,7 +125,7 @@ def best_reports(
     return [peak, ended] if at == "both" else [peak]
 
 
-def _report_on_signal(look: Callable[[str], Report], stream: TextIO) -> None:
+def _foundon_signal(look: Callable[[str], Report], stream: TextIO) -> None:
     def show(number: int, frame: object) -> None:
         print(look("now"), end="", file=stream)
 
@@ -186,7 +186,7 @@ def main(options: argparse.Namespace) -> int:
 
     sampler = None
     if options.at == "signal":
-        _report_on_signal(look, stderr)
+        _foundon_signal(look, stderr)
     elif options.at != "exit":
         sampler = PeakSampler(lambda: look("peak"))
         sampler.start()

@@ -246,12 +246,6 @@ def _allocated_at(example: object) -> tuple[str, ...]:
     return tuple(f"{frame.filename}:{frame.lineno}" for frame in trace or ())
 
 
-def _is_worth_telling(row: Row, min_saving: int) -> bool:
-    if row.now - row.after < max(min_saving, 1):
-        return False
-    return row.kind != "instances" or _could_have_slots(row.type)
-
-
 def _finding(row: Row, measured: Measured | None) -> Finding:
     advice = _ADVICE[row.kind](row)
     return Finding(
@@ -272,12 +266,12 @@ def _finding(row: Row, measured: Measured | None) -> Finding:
     )
 
 
-def findings(heap: Heap, min_saving: int, measure: bool) -> list[Finding]:
-    """The advice for rows that would save at least so many bytes."""
+def findings(heap: Heap, measure: bool) -> list[Finding]:
+    """The advice for all rows, largest saving first."""
     found = [
         _finding(row, verify(row, heap.roots) if measure else None)
         for row in heap.rows
-        if _is_worth_telling(row, min_saving)
+        if row.kind != "instances" or _could_have_slots(row.type)
     ]
     found.sort(key=lambda finding: -finding.saving)
     return found

@@ -22,7 +22,7 @@ class Row:
     kind: str
     path: str
     name: str  # the last name in the path
-    steps: list[Step]  # the path, from its root
+    steps: tuple[Step, ...]  # the path, from its root
     type: type
     example: object
     count: int
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Heap:
-    """All rows but those of types, and those; and where the walk began."""
+    """The rows worth telling, those of types, and where the walk began."""
 
     rows: list[Row]
     types: list[Row]
@@ -81,32 +81,26 @@ def _all_roots() -> list[Root]:
     return [*mains, *functions, *modules[len(mains) :]]
 
 
-def scan(roots: tuple[object, ...] | None) -> Heap:
-    """Scan what ``roots`` own, or everything if None."""
+def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
+    """Scan what ``roots`` own, or everything if None.
+
+    Rows that would save less than ``min_saving`` bytes are left out.
+    """
     everything = roots is None
     if roots is None:
         named = _all_roots()
     else:
         named = [(f"roots[{i}]", root, False) for i, root in enumerate(roots)]
-    rows, nodes, _ = _memopt._scan_heap(tuple(named), everything)
+    rows, _, _ = _memopt._scan_heap(tuple(named), everything, min_saving)
     heap = Heap([], [], named)
-    for kind, node, cls, example, count, items, now, after in rows:
-        steps = _steps(nodes, node)
+    for kind, steps, cls, example, count, items, now, after in rows:
         path, name = _path(steps)
         row = Row(kind, path, name, steps, cls, example, count, items, now, after)
         (heap.types if kind == "type" else heap.rows).append(row)
     return heap
 
 
-def _steps(nodes: list[tuple[int, str, object]], node: int) -> list[Step]:
-    steps = []
-    while node:
-        node, step, label = nodes[node]
-        steps.append((step, label))
-    return steps[::-1]
-
-
-def _path(steps: list[Step]) -> tuple[str, str]:
+def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
     """A path as text, and the last name in it."""
     text, name = "", ""
     for step, label in steps:

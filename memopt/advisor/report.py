@@ -110,11 +110,11 @@ def make_report(
     With ``measure``, each swap is applied to a copy of what was found.
     """
     memory, free = memopt.memory_info(), _free_bytes()
-    heap = scan(roots)
+    heap = scan(roots, max(min_saving, 1))
     totals = [TypeTotal(advice.type_name(r.type), r.count, r.now) for r in heap.types]
     totals.sort(key=lambda total: -total.bytes)
     return Report(
-        findings=tuple(advice.findings(heap, min_saving, measure)),
+        findings=tuple(advice.findings(heap, measure)),
         types=tuple(totals),
         python_bytes=heap.total,
         memory=memory,

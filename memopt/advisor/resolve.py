@@ -37,7 +37,7 @@ def _below(objects: Iterable[object], step: str, label: object) -> Iterator[obje
             yield dict.__getitem__(obj, label)
 
 
-def _start(roots: list[Root], steps: list[Step]) -> tuple[Iterable[object], int]:
+def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object], int]:
     """What the path begins with, and how many steps that is."""
     step, label = steps[0]
     if step != "root":

@@ -5,10 +5,11 @@ includes rounding, and what the swap itself needs, such as a pool.  Other thread
 that allocate meanwhile are measured too.
 """
 
+import contextlib
 import gc
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,12 +148,23 @@ _SWAPS: dict[str, tuple[_Change, _Change]] = {
 
 def _measured(make: Callable[[], Any]) -> tuple[Any, int] | None:
     """What ``make`` returns, and the bytes that are in use for it."""
-    gc.collect()
     before = bytes_in_use()
     made = make()
-    gc.collect()
     after = bytes_in_use()
     return None if before is None or after is None else (made, after - before)
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """What is freed meanwhile is not what was garbage before."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def verify(row: Row, roots: list[Root]) -> Measured | None:
@@ -163,8 +175,9 @@ def verify(row: Row, roots: list[Root]) -> Measured | None:
     copy, swap = _SWAPS[row.kind]
     found = objects(row, roots)
     try:
-        copies = _measured(lambda: copy(found, row))
-        swapped = _measured(lambda: swap(copies[0], row)) if copies else None
+        with _no_garbage():
+            copies = _measured(lambda: copy(found, row))
+            swapped = _measured(lambda: swap(copies[0], row)) if copies else None
     except MemoryError:
         return None
     if not found or copies is None or swapped is None:
