@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Structure members for type objects: Python.h has them from 3.12 on. */
 #include <structmember.h>
@@ -426,6 +427,16 @@ mo_managed_values(PyObject *obj)
     bool valid = has && header[3] != 0; /* capacity, size, embedded, valid */
     return valid ? (PyObject **)(header + sizeof(PyObject *)) : NULL;
 }
+#endif
+
+/* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, -1 if this
+ * CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
+ * declared in headers that cannot be included here. */
+#if PY_VERSION_HEX < 0x030E0000
+PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
+# define mo_print_pymalloc(file) _PyObject_DebugMallocStats(file)
+#else
+# define mo_print_pymalloc(file) ((void)(file), -1)
 #endif
 
 /* Calls visit(obj, arg) with every object that the collector tracks, until it
