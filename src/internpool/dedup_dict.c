@@ -36,6 +36,15 @@ typedef struct {
     int at[MO_STRINGS];
 } choice;
 
+void mo_fetch_dict(PyObject *dict)
+{
+    PyObject *value;
+    Py_ssize_t position = 0;
+    for (int i = 0; i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
+        mo_str_fetch(value);
+    }
+}
+
 static void
 read_part(PyObject *dict, Py_ssize_t *position, part *items)
 {
@@ -195,42 +204,54 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 
 /* --- keys ---------------------------------------------------------------- */
 
-static PyObject **
-known_place(mo_walk *w, PyObject *key)
+/* Whether a key is another object than interning it gives: 1 or 0, or -1 with
+ * an exception set.  Most dicts of a document share their keys: those known
+ * to be the ones to use, by address, need no lookup. */
+static int
+is_replaced(mo_walk *w, PyObject *key)
 {
-    return &w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
+    PyObject **known = &w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
+    if (*known == key) {
+        return 0;
+    }
+    if (MO_STR_READY(key) < 0) {
+        return -1;
+    }
+    PyObject *kept = mo_internpool_intern_exact(w->pool, key);
+    if (kept == NULL) {
+        return -1;
+    }
+    Py_XSETREF(*known, kept); /* a str: runs no code */
+    return kept != key;
 }
 
-/* Whether a key is one that interning gave before: most dicts of a document
- * share their keys already, and this is cheaper than to find that out anew. */
-static bool
-is_known(mo_walk *w, PyObject *key)
-{
-    return *known_place(w, key) == key;
-}
-
-/* Whether a dict has a key that may have to be replaced. */
-static bool
-wants_keys(mo_walk *w, PyObject *dict)
+/* Whether a dict's keys have to be walked: 1 or 0, or -1 with an exception
+ * set.  `items` are the first, *position is behind them. */
+static int
+wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
 {
     /* An OrderedDict has the keys a second time; those of a split table,
      * attribute names, are interned. */
     if (!w->keys || PyODict_Check(dict) ||
         ((PyDictObject *)dict)->ma_values != NULL) {
-        return false;
+        return 0;
     }
+    uint64_t seen = 0;
+    int i = 0;
     PyObject *key;
-    uint64_t known = 0;
-    for (Py_ssize_t position = 0; PyDict_Next(dict, &position, &key, NULL);) {
-        if (is_known(w, key)) {
-            known++;
+    while (i < items->count ||
+           (items->count == MO_STRINGS &&
+            PyDict_Next(dict, &position, &key, NULL))) {
+        key = i < items->count ? items->key[i++] : key;
+        int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
+                                               : mo_walk_wants(w, key);
+        if (status != 0) {
+            return status;
         }
-        else if (PyUnicode_CheckExact(key) || mo_walk_wants(w, key)) {
-            return true;
-        }
+        seen += PyUnicode_CheckExact(key);
     }
-    w->strings.seen += known;
-    return false;
+    w->strings.seen += seen;
+    return 0;
 }
 
 /* A new dict of the same values under the new keys; with fewer of them if one
@@ -312,28 +333,14 @@ write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
     return 0;
 }
 
-static void
-remember_keys(mo_walk *w, PyObject *keys)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
-        PyObject *key = PyList_GET_ITEM(keys, i);
-        if (PyUnicode_CheckExact(key)) {
-            Py_XSETREF(*known_place(w, key), Py_NewRef(key));
-        }
-    }
-}
-
 static int
 walk_keys(mo_walk *w, PyObject *dict)
 {
     PyObject *before = PyDict_Keys(dict);
     PyObject *now = before ? mo_walk_listed(w, before, true) : NULL;
     int status = now ? 0 : -1;
-    if (status == 0) {
-        remember_keys(w, now);
-        if (mo_lists_differ(now, before)) {
-            status = write_keys(w, dict, now, before);
-        }
+    if (status == 0 && mo_lists_differ(now, before)) {
+        status = write_keys(w, dict, now, before);
     }
     Py_XDECREF(now);
     Py_XDECREF(before);
@@ -343,10 +350,17 @@ walk_keys(mo_walk *w, PyObject *dict)
 int
 mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
 {
-    if (*position == 0 && wants_keys(w, dict) && walk_keys(w, dict) < 0) {
-        return -1;
-    }
+    const bool first = *position == 0;
     part items;
     read_part(dict, position, &items);
-    return walk_part(w, dict, &items) < 0 ? -1 : items.count == MO_STRINGS;
+    int status = first ? wants_keys(w, dict, &items, *position) : 0;
+    if (status > 0) {
+        status = walk_keys(w, dict);
+        *position = 0;
+        read_part(dict, position, &items);
+    }
+    if (status == 0) {
+        status = walk_part(w, dict, &items);
+    }
+    return status < 0 ? -1 : items.count == MO_STRINGS;
 }

@@ -88,6 +88,22 @@ mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size)
     return 0;
 }
 
+/* Fetches where the items of a container are, to be read soon. */
+static inline void
+fetch_table(mo_container kind, PyObject *object)
+{
+    if (kind == MO_DICT) {
+        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
+        MO_PREFETCH(table);
+        MO_PREFETCH(table + 64);
+        MO_PREFETCH(table + 128);
+        MO_PREFETCH(table + 192);
+    }
+    else if (kind == MO_LIST) {
+        MO_PREFETCH(((PyListObject *)object)->ob_item);
+    }
+}
+
 /* Takes a reference of its own. */
 static int
 push(mo_walk *w, mo_container kind, PyObject *object)
@@ -97,6 +113,7 @@ push(mo_walk *w, mo_container kind, PyObject *object)
         return -1;
     }
     w->open[w->depth++] = (mo_open){Py_NewRef(object), 0, kind};
+    fetch_table(kind, object);
     return 0;
 }
 
@@ -152,6 +169,9 @@ step(mo_walk *w)
 {
     const size_t place = w->depth - 1;
     mo_open top = w->open[place];
+    if (place > 0 && w->open[place - 1].kind == MO_DICT && w->open[place-1].position == 0) {
+        mo_fetch_dict(w->open[place - 1].object);
+    }
     w->containers += top.position == 0;
     int more = part_of(top.kind)(w, top.object, &top.position);
     if (more < 0) {
