@@ -103,6 +103,8 @@ SOURCES = [
     "src/lazymap/native.c",
     "src/lazymap/oneshot.c",
     "src/lazymap/operations.c",
+    "src/lazymap/operations_avx2.c",
+    "src/lazymap/operations_avx512.c",
     "src/lazymap/pages.c",
     "src/lazymap/pickle.c",
     "src/lazymap/program.c",
