@@ -4,6 +4,10 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+# What the tests start writes UTF-8, which they read, on Windows too: a pipe has
+# the encoding of the code page there.
+os.environ["PYTHONIOENCODING"] = "utf-8"
+
 # Times vary on shared machines: a slow example is not a failure.
 settings.register_profile(
     "default",

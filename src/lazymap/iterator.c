@@ -270,6 +270,10 @@ mo_iterator_next(PyObject *op)
     if (chain == NULL) {
         return NULL;
     }
+    if (self->native != NULL && chain->native == Py_SIZE(chain) &&
+        mo_native_is_ready(self->native, chain)) {
+        return mo_native_give(self->native, self->cursor);
+    }
     Py_INCREF(chain); /* a nested call may exhaust this iterator */
     PyObject *value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
                                        : next_of_several(self, chain);
