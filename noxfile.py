@@ -374,7 +374,7 @@ def coverage(session: nox.Session) -> None:
     session.chdir(source)
     # Counted by every thread, and as the compiler would optimise it.
     flags = {"CFLAGS": "--coverage -fprofile-update=atomic", "LDFLAGS": "--coverage"}
-    build = ("python", "setup.py", "-q", "build_ext", "--inplace")
+    build = ("python", "setup.py", "-q", "egg_info", "build_ext", "--inplace")
     session.run(*build, "--build-temp", "build/coverage", env=flags)
     env = {"PYTHONPATH": str(source), "HYPOTHESIS_PROFILE": "quick"}
     session.run("python", "-m", "pytest", *session.posargs, env=env)

@@ -223,14 +223,13 @@ def array_interface(data: bytes) -> None:
     source = Interface(interface)
     before = dict(interface)
     try:
-        FloatMatrix(source)
+        shape = FloatMatrix(source).shape
     except (TypeError, ValueError, OverflowError, BufferError, MemoryError):
         return
     finally:
         assert interface == before
-    array = np.asarray(source)
-    if max(array.shape, default=0) < 10_000:  # 2**31 rows of nothing are possible
-        check_matrix(source, array)
+    if max(shape) < 10_000:  # 2**62 rows of nothing are possible, but for NumPy
+        check_matrix(source, np.asarray(source))
 
 
 @target

@@ -29,7 +29,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     references, blocks = (array("q", [0] * (WARM_UP + MEASURED)) for _ in "ab")
     for i in range(WARM_UP + MEASURED):
         if not _passes(item):
-            break
+            return _report_once(item, nextitem, i)
         gc.collect()
         sys._clear_type_cache()
         references[i] = sys.gettotalrefcount()  # type: ignore[attr-defined]
@@ -40,6 +40,18 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         if report.when == "call" and report.passed and leaks:
             report.outcome = "failed"
             report.longrepr = "; ".join(leaks)
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _report_once(item: pytest.Item, nextitem: pytest.Item | None, passed: int) -> bool:
+    """Of a test that failed, after so many times that it did not."""
+    for report in runtestprotocol(item, nextitem=nextitem, log=False):
+        if report.when == "call" and report.failed and passed:
+            where = (str(item.path), item.location[1] or 0)
+            report.outcome = "skipped"  # an iterator among its parameters, say
+            report.longrepr = (*where, "Skipped: it cannot be repeated")
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
