@@ -17,8 +17,6 @@ from pathlib import Path
 import nox
 from filelock import FileLock  # virtualenv, which nox is built on, needs it too
 
-from tools import packages
-
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PYTHON_FILES = ("memopt", "tests", "benchmarks", "tools", "noxfile.py", "setup.py")
@@ -260,7 +258,7 @@ def mutants(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
     session.install("atheris>=3", *_extra("test"))
-    packages.install_missing({"clang": "clang"})
+    _need(session, "clang", "clang")
     # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
     flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
     switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
@@ -277,6 +275,13 @@ def fuzz(session: nox.Session) -> None:
             "PYTHONMALLOC": "malloc",
         },
     )
+
+
+def _need(session: nox.Session, command: str, debian: str) -> None:
+    """Install Debian's packages if there is no such command."""
+    session.chdir(ROOT)
+    missing = f"install_missing({ {command: debian}!r})"
+    session.run("python", "-c", f"from tools.packages import *; {missing}")
 
 
 def _extra(name: str) -> list[str]:
@@ -296,7 +301,7 @@ def docs(session: nox.Session) -> None:
 
 def _debug_python(session: nox.Session) -> str:
     """Debian's debug build of CPython, with memopt and what its tests need."""
-    packages.install_missing({"python3.11-dbg": "python3.11-dbg libpython3.11-dbg"})
+    _need(session, "python3.11-dbg", "python3.11-dbg libpython3.11-dbg")
     session.install("virtualenv")
     folder = _fresh(session, "debug")
     session.run("virtualenv", "-q", "-p", "python3.11-dbg", str(folder))
@@ -341,7 +346,7 @@ def _left_at_exit(session: nox.Session, python: str, code: str) -> int:
 @nox.session(default=False)
 def valgrind(session: nox.Session) -> None:
     """Some of the tests in valgrind, which sees what is read before it is written."""
-    packages.install_missing({"valgrind": "valgrind"})
+    _need(session, "valgrind", "valgrind")
     _install(session, "test")
     session.chdir(_elsewhere(session, "tests", "src"))
     # Tests that start processes or fail allocations say nothing here, slowly.
