@@ -8,6 +8,7 @@ stops, is printed: add it to tests/fuzz_corpus, where the test suite reads it.
 """
 
 import argparse
+import importlib
 import subprocess
 import sys
 import tempfile
@@ -27,21 +28,22 @@ def run(target: str, seconds: int, keep: bool) -> bool:
     """Whether nothing was found in so many seconds."""
     print(f"::: {target}, {seconds} s", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        folders = [Path(name) / part for part in ("corpus", "found", "merged")]
+        folders = [Path(name) / part for part in ("corpus", "found")]
         for folder in folders:
             folder.mkdir()
-        corpus, found, merged = folders
+        corpus, found = folders
         lines = (CORPUS / f"{target}.txt").read_text(encoding="ascii").split()
         for i, line in enumerate(lines):
             (corpus / str(i)).write_bytes(bytes.fromhex(line))
         limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST_DRAWN}"]
         output = [f"-artifact_prefix={found}/", "-print_final_stats=1", "-verbosity=0"]
-        code = _fuzz(target, *limits, *output, "-timeout=20", str(corpus))
+        code = _fuzz(
+            target, *limits, *output, "-reduce_inputs=1", "-timeout=20", str(corpus)
+        )
         for path in sorted(found.iterdir()):
             print(f"{target}: {path.name}: {path.read_bytes().hex()}")
         if keep and code == 0:
-            _fuzz(target, "-merge=1", "-verbosity=0", str(merged), str(corpus))
-            _keep(target, merged)
+            _keep(target, corpus)
     return code == 0
 
 
@@ -50,24 +52,24 @@ def _fuzz(target: str, *arguments: str) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _keep(target: str, folder: Path) -> None:
-    inputs = sorted(
-        {p.read_bytes() for p in folder.iterdir()}, key=lambda d: (len(d), d)
-    )
-    short = [data for data in inputs if len(data) <= LONGEST_INPUT][:MOST_INPUTS]
-    text = "".join(f"{data.hex()}\n" for _, data in short[:MOST_INPUTS])
+def _keep(target: str, corpus: Path) -> None:
+    """Write the shortest inputs down, which libFuzzer has added to and reduced."""
+    lines = {path.read_bytes().hex() for path in corpus.iterdir()}
+    short = [line for line in lines if len(line) <= 2 * LONGEST_INPUT]
+    kept = sorted(short, key=lambda line: (len(line), line))[:MOST_INPUTS]
+    text = "".join(f"{line}\n" for line in kept)
     (CORPUS / f"{target}.txt").write_text(text, encoding="ascii")
 
 
 def _be_fuzzed(target: str, arguments: list[str]) -> None:
     """libFuzzer's loop, which ends the process."""
-    import atheris
+    import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     sys.path.insert(0, str(TESTS))
     with atheris.instrument_imports(include=["memopt"]):
-        from fuzz_targets import TARGETS
+        targets = importlib.import_module("fuzz_targets").TARGETS
 
-    atheris.Setup([target, *arguments], TARGETS[target])
+    atheris.Setup([target, *arguments], targets[target])
     atheris.Fuzz()
 
 

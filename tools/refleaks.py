@@ -32,7 +32,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             return _report_once(item, nextitem, i)
         gc.collect()
         sys._clear_type_cache()
-        references[i] = sys.gettotalrefcount()  # type: ignore[attr-defined]
+        references[i] = sys.gettotalrefcount()
         blocks[i] = sys.getallocatedblocks()
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     leaks = _leaks("references", references) + _leaks("blocks", blocks)
