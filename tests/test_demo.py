@@ -67,16 +67,24 @@ def test_memory_saved_by_matrix(figures: dict[str, Any]) -> None:
     assert _ratio(figures, "floatmatrix") >= 3.5
 
 
-def test_json_on_stdout_replaces_the_table() -> None:
+@pytest.fixture(scope="module")
+def matrix_alone() -> subprocess.CompletedProcess[str]:
     done = run_demo("--only", "floatmatrix", "--json", "-")
     assert done.returncode == 0, done.stderr
-    (scenario,) = json.loads(done.stdout)["scenarios"]
+    return done
+
+
+def test_json_on_stdout_replaces_the_table(
+    matrix_alone: subprocess.CompletedProcess[str],
+) -> None:
+    (scenario,) = json.loads(matrix_alone.stdout)["scenarios"]
     assert scenario["name"] == "floatmatrix"
 
 
-def test_progress_names_each_step() -> None:
-    done = run_demo("--only", "floatmatrix")
-    lines = done.stderr.splitlines()
+def test_progress_names_each_step(
+    matrix_alone: subprocess.CompletedProcess[str],
+) -> None:
+    lines = matrix_alone.stderr.splitlines()
     assert lines[:2] == [
         "[1/4] floatmatrix: timing lists",
         "[2/4] floatmatrix: timing FloatMatrix",
@@ -87,15 +95,14 @@ def test_progress_names_each_step() -> None:
     }
 
 
-def test_scale_multiplies_the_work() -> None:
-    once, twice = (
-        json.loads(
-            run_demo("--only", "floatmatrix", "--scale", n, "--json", "-").stdout
-        )
-        for n in ("1", "2")
+def test_scale_multiplies_the_work(
+    matrix_alone: subprocess.CompletedProcess[str],
+) -> None:
+    doubled = run_demo("--only", "floatmatrix", "--scale", "2", "--json", "-")
+    small, large = (
+        json.loads(done.stdout)["scenarios"][0]["after"]["python_peak_bytes"]
+        for done in (matrix_alone, doubled)
     )
-    small = once["scenarios"][0]["after"]["python_peak_bytes"]
-    large = twice["scenarios"][0]["after"]["python_peak_bytes"]
     assert small >= 8_000_000
     assert large - small == pytest.approx(8_000_000, rel=0.01)
 
