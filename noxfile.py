@@ -17,8 +17,6 @@ from pathlib import Path
 import nox
 from filelock import FileLock  # virtualenv, which nox is built on, needs it too
 
-from tools import packages
-
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PYTHON_FILES = ("memopt", "tests", "benchmarks", "tools", "noxfile.py", "setup.py")
@@ -260,7 +258,7 @@ def mutants(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
     session.install("atheris>=3", *_extra("test"))
-    packages.install_missing({"clang": "clang"})
+    _need(session, "clang", "clang")
     # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
     flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
     switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
@@ -279,6 +277,111 @@ def fuzz(session: nox.Session) -> None:
     )
 
 
+def _need(session: nox.Session, command: str, debian: str) -> None:
+    """Install Debian's packages if there is no such command."""
+    session.chdir(ROOT)
+    missing = f"install_missing({ {command: debian}!r})"
+    session.run("python", "-c", f"from tools.packages import *; {missing}")
+
+
 def _extra(name: str) -> list[str]:
     """What pyproject.toml wants for an extra."""
     return list(_project()["project"]["optional-dependencies"][name])
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, without a warning; its examples run."""
+    _install(session, "docs")
+    session.chdir(_elsewhere(session, "docs"))
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "html")
+    session.run("sphinx-build", "-q", "-W", "-b", "doctest", "docs", "doctest")
+    session.log(f"read {Path('html/index.html').resolve()}")
+
+
+def _debug_python(session: nox.Session) -> str:
+    """Debian's debug build of CPython, with memopt and what its tests need."""
+    _need(session, "python3.11-dbg", "python3.11-dbg libpython3.11-dbg")
+    session.install("virtualenv")
+    folder = _fresh(session, "debug")
+    session.run("virtualenv", "-q", "-p", "python3.11-dbg", str(folder))
+    python = str(folder / "bin" / "python")
+    install = (python, "-W", "ignore", "-m", "pip", "install", "--quiet")
+    source = f"memopt[test] @ {_copy(session, 'source', '.').as_uri()}"
+    session.run(*install, source, external=True)
+    return python
+
+
+@nox.session(default=False)
+def refleaks(session: nox.Session) -> None:
+    """Repeated tests leave no reference behind, nor does memopt as Python ends."""
+    python = _debug_python(session)
+    session.chdir(_elsewhere(session, "tests", "src", "tools"))
+    # Beside what CPython 3.11 leaves of the modules that memopt imports.
+    alone, used = (_left_at_exit(session, python, code) for code in LEFT_BEHIND)
+    if used > alone + 10:
+        session.error(f"{used} references are left at exit, and {alone} by an import")
+    # The debug build itself aborts where some of its allocations fail.
+    some = session.posargs or ["tests", "-k", "not allocation"]
+    pytest = (python, "-W", "ignore", "-m", "pytest", "-q", "-p", "tools.refleaks")
+    session.run(*pytest, *some, env={"HYPOTHESIS_PROFILE": "seeded"}, external=True)
+
+
+LEFT_BEHIND = (
+    "import memopt, memopt.recognition",
+    "import memopt; memopt.LazyMap(memopt.X * 2, range(1000)).to_list(); "
+    "memopt.InternPool().split('a b' * 9); memopt.FloatMatrix([[1]]).sum(axis=0)",
+)
+
+
+def _left_at_exit(session: nox.Session, python: str, code: str) -> int:
+    """References that there still are when the interpreter has ended."""
+    run = [python, "-X", "showrefcount", "-c", code]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    session.log(f"{code}: {done.stderr.strip()}")
+    (references,) = re.findall(r"\[(\d+) refs", done.stderr)
+    return int(references)
+
+
+@nox.session(default=False)
+def valgrind(session: nox.Session) -> None:
+    """Some of the tests in valgrind, which sees what is read before it is written."""
+    _need(session, "valgrind", "valgrind")
+    _install(session, "test")
+    session.chdir(_elsewhere(session, "tests", "src"))
+    # Tests that start processes or fail allocations say nothing here, slowly.
+    some = ["tests/test_fuzz_corpus.py", "tests/test_exactsum.py"]
+    some += ["tests/test_floatmatrix.py", "tests/test_internpool.py"]
+    some += ["-k", "not allocation and not process", "-p", "no:cacheprovider"]
+    log = _fresh(session, "log") / "memcheck"
+    # Lines say where a file is, by which those of memopt are known.
+    memcheck = ("valgrind", f"--log-file={log}", "--num-callers=30")
+    session.run(
+        *(*memcheck, "--fullpath-after=", "python", "-m", "pytest"),
+        *(session.posargs or some),
+        env={"PYTHONMALLOC": "malloc", "HYPOTHESIS_PROFILE": "seeded"},
+        external=True,
+    )
+    # CPython 3.11 has its own: int.from_bytes(b"") reads a digit that is not there.
+    errors = re.split(r"^==\d+== *\n", log.read_text(), flags=re.MULTILINE)
+    rooms = "|".join(path.name for path in (ROOT / "src").iterdir() if path.is_dir())
+    found = [error for error in errors if re.search(rf"src/({rooms})/", error)]
+    print(*found, errors[-1], sep="\n")
+    if found:
+        session.error(f"{len(found)} errors in memopt")
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Which lines of the C the tests reach, file by file; posargs: for pytest."""
+    session.install("setuptools>=77", "gcovr>=8", *_extra("test"))
+    source = _copy(session, "source", ".")
+    session.chdir(source)
+    # Counted by every thread, and as the compiler would optimise it.
+    flags = {"CFLAGS": "--coverage -fprofile-update=atomic", "LDFLAGS": "--coverage"}
+    build = ("python", "setup.py", "-q", "egg_info", "build_ext", "--inplace")
+    session.run(*build, "--build-temp", "build/coverage", env=flags)
+    env = {"PYTHONPATH": str(source), "HYPOTHESIS_PROFILE": "quick"}
+    session.run("python", "-m", "pytest", *session.posargs, env=env)
+    report = ("gcovr", "--root", ".", "--filter", "src/", "--sort", "uncovered-number")
+    session.run(*report, "--object-directory", "build/coverage", "--txt", "-")

@@ -26,11 +26,15 @@ autodoc_default_options = {"members": True}
 doctest_global_setup = "import sys\nimport memopt"
 
 
-def plain_to_rst(app, what, name, obj, options, lines):  # noqa: PLR0913
+# What reStructuredText would take for markup, outside of `code`.
+MARKUP = re.compile(r"[*|_](?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)")
+
+
+def plain_to_rst(app, what, name, obj, options, lines):
     """Docstrings are written for help(): no character in them is markup."""
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
-            lines[i] = re.sub(r"([*|_])(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"\\\1", line)
+            lines[i] = MARKUP.sub(r"\\\g<0>", line)
 
 
 def setup(app):

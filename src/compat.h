@@ -494,9 +494,9 @@ mo_managed_values(PyObject *obj)
  * declared in headers that cannot be included here. */
 #if PY_VERSION_HEX < 0x030E0000
 PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
-# define mo_print_pymalloc(file) _PyObject_DebugMallocStats(file)
+# define MO_PRINT_PYMALLOC(file) _PyObject_DebugMallocStats(file)
 #else
-# define mo_print_pymalloc(file) ((void)(file), -1)
+# define MO_PRINT_PYMALLOC(file) ((void)(file), -1)
 #endif
 
 /* Calls visit(obj, arg) with every object that the collector tracks, until it

@@ -73,6 +73,12 @@ def names(name: str, text: str, code: str) -> Iterator[str]:
         shim = name == "compat.h" and function.startswith("Py")
         if (door or not inside) and not function.startswith("mo_") and not shim:
             yield f"{function}() is for other files and is not mo_..."
+    typedefs = re.findall(
+        r"^\} (\w+);|^typedef .*?(\w+)(?:\)\(.*\))?;", code, re.MULTILINE
+    )
+    for pair in typedefs if door else ():
+        if not re.match(r"mo_|\w+Object$", "".join(pair)):
+            yield f"type {''.join(pair)} is for other files and is not mo_..."
     for macro in re.findall(r"^# *define (\w+)", code, re.MULTILINE) if door else ():
         # View_CAST(op): a cast is named for its type, as CPython's are.
         if not re.match(r"MO_|PY_SSIZE_T_CLEAN$|[A-Z][a-z]\w*_CAST$", macro):
@@ -90,7 +96,7 @@ def compilers(name: str, text: str, code: str) -> Iterator[str]:
 
 
 def twins(name: str, text: str, code: str) -> Iterator[str]:
-    """What is defined for gcc or clang is defined for the others too."""
+    """What is defined for one compiler is defined for the others too."""
     opened: list[tuple[str, bool]] = []
     for line in re.findall(r"^# *(?:if|elif|else|endif).*", code, re.MULTILINE):
         words = line.replace("#", " ").split()
@@ -100,7 +106,9 @@ def twins(name: str, text: str, code: str) -> Iterator[str]:
             opened[-1] = (opened[-1][0], True)
         else:
             condition, has_other = opened.pop()
-            asks = re.search(r"(?<!!)\bdefined\((__GNUC__|__clang__)\)", condition)
+            asks = re.search(
+                r"(?<!!)\bdefined\((__GNUC__|__clang__|_MSC_VER)\)", condition
+            )
             if asks and not has_other:
                 yield f"{condition}: no #else or #elif for other compilers"
     assert not opened, "#if without #endif"
@@ -193,6 +201,9 @@ LONG_BODY = "".join("    i++;\n" for _ in range(LONGEST_FUNCTION))
         ("a.c", "#if defined(_MSC_VER)\n#endif\n", "only compat.h may ask"),
         ("a.c", "# if PY_VERSION_HEX < 3\n# endif\n", "only compat.h may ask"),
         ("compat.h", "#if defined(__GNUC__)\nint x;\n#endif\n", "no #else"),
+        ("compat.h", "#if defined(_MSC_VER)\nint x;\n#endif\n", "no #else"),
+        ("a.h", "typedef struct {\n    int a;\n} pair;\n", "type pair is"),
+        ("a.h", "typedef int (*adder)(int, int);\n", "type adder is"),
         ("a.c", f"static int\nf(void)\n{{\n{LONG_BODY}}}\n", "f() has 63 lines"),
         ("a.c", "    f();\n    PyErr_Clear();\n", "line 2: PyErr_Clear()"),
         ("a.c", "x = PyObject_HashNotImplemented;\n", "tp_richcompare"),

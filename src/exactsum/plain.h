@@ -2,7 +2,8 @@
  *
  * The body of a part of a kernel, included after lanes.h; what it defines is
  * called between mo_fp_begin() and mo_fp_rounded().  It serves singles: their
- * 24 bits leave 29 of a double for exponents and carries. */
+ * 24 bits leave 29 of a double for exponents and carries.
+ * No include guard. */
 
 /* V_N doubles with the sum of n items. */
 static MO_ALWAYS_INLINE V_T

@@ -1,6 +1,7 @@
 /* singles.h - singles by one level: plain.h makes a few doubles of them.
  *
- * Included by a kernel after plain.h; it gets singles (see kernels.h). */
+ * Included by a kernel after plain.h; it gets singles (see kernels.h).
+ * No include guard. */
 static bool
 singles(const float *x, size_t n, mo_accumulator *acc)
 {

@@ -149,7 +149,7 @@ parse_typestr(mo_foreign *foreign, PyObject *typestr)
     const char *text = typestr != NULL && PyUnicode_Check(typestr)
                            ? PyUnicode_AsUTF8(typestr)
                            : NULL;
-    if (text == NULL || strlen(text) != 3) {
+    if (text == NULL || strlen(text) != 3 || strchr("<>|=", text[0]) == NULL) {
         if (PyErr_Occurred()) {
             return -1;
         }

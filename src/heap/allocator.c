@@ -36,7 +36,7 @@ read_figure(const char *text, const char *name, uint64_t *figure)
     return true;
 }
 
-/* What mo_print_pymalloc says, or -1. */
+/* What MO_PRINT_PYMALLOC says, or -1. */
 static int
 print_figures(char *text)
 {
@@ -46,7 +46,7 @@ print_figures(char *text)
     }
     int printed = -1;
     if (setvbuf(file, text, _IOFBF, TEXT_BYTES) == 0) {
-        printed = mo_print_pymalloc(file);
+        printed = MO_PRINT_PYMALLOC(file);
     }
     text[TEXT_BYTES - 1] = '\0';
     fclose(file); /* empties the buffer; the text stays where it is */

@@ -36,11 +36,13 @@ typedef struct {
     int at[MO_STRINGS];
 } choice;
 
-void mo_fetch_dict(PyObject *dict)
+void
+mo_fetch_dict(PyObject *dict)
 {
     PyObject *value;
     Py_ssize_t position = 0;
-    for (int i = 0; i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
+    for (int i = 0;
+         i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
         mo_str_fetch(value);
     }
 }
@@ -239,9 +241,8 @@ wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
     uint64_t seen = 0;
     int i = 0;
     PyObject *key;
-    while (i < items->count ||
-           (items->count == MO_STRINGS &&
-            PyDict_Next(dict, &position, &key, NULL))) {
+    while (i < items->count || (items->count == MO_STRINGS &&
+                                PyDict_Next(dict, &position, &key, NULL))) {
         key = i < items->count ? items->key[i++] : key;
         int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
                                                : mo_walk_wants(w, key);

@@ -169,7 +169,8 @@ step(mo_walk *w)
 {
     const size_t place = w->depth - 1;
     mo_open top = w->open[place];
-    if (place > 0 && w->open[place - 1].kind == MO_DICT && w->open[place-1].position == 0) {
+    if (place > 0 && w->open[place - 1].kind == MO_DICT &&
+        w->open[place - 1].position == 0) {
         mo_fetch_dict(w->open[place - 1].object);
     }
     w->containers += top.position == 0;

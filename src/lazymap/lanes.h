@@ -5,7 +5,8 @@
  * since each kernel is the plain loop that it vectorises: it computes all
  * items, gathers in `bad` whether any was out of range, and looks at that
  * once.  Without contraction (see setup.py) the same C gives the same bits
- * on any processor.  No arithmetic here depends on undefined behaviour. */
+ * on any processor.  No arithmetic here depends on undefined behaviour.
+ * No include guard. */
 
 /* static bool NAME(...): `out` and the operands a and b as lanes of types. */
 #define KERNEL(NAME, OUT, IN, ...)                                \
