@@ -30,14 +30,15 @@ pre { background: var(--code); padding: .7rem 1rem; overflow-x: auto;
 code, pre { font: .9rem/1.45 ui-monospace, monospace; }
 del, ins { text-decoration: none; } del { color: var(--minus); }
 ins { color: var(--plus); } .soft { color: var(--soft); margin-top: 0; }
-svg { width: 100%; height: auto; display: block; margin-top: .5rem; }
+svg { width: 100%; height: auto; display: block; margin-top: .5rem;
+  overflow: visible; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 .now { --shade: var(--now); } .after { --shade: var(--after); }
 .other { --shade: var(--other); } .free { --shade: var(--free); }
 rect { fill: var(--shade); } .key { display: inline-block; margin-left: 1em; }
 .key::before { content: ""; display: inline-block; width: .8em; height: .8em;
   margin-right: .4em; background: var(--shade); }
-@media (max-width: 40rem) { svg text { font-size: 20px; } }
+@media (max-width: 40rem) { svg text { font-size: 19px; } }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: .15rem 1.6rem .15rem 0; text-align: right; }
 th { color: var(--soft); font-weight: normal; }
