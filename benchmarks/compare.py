@@ -36,6 +36,8 @@ PEERS = (
     "polars",
     "lru-dict",
     "cachetools",
+    "guppy3",
+    "pympler",
 )
 
 

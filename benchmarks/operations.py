@@ -927,6 +927,108 @@ def _large_sum(n: int) -> Iterator[Operation]:
     )
 
 
+# The heap scan behind memopt.advise
+
+
+class _Record:
+    def __init__(self, i: int) -> None:
+        self.name, self.number, self.share = f"name {i}", 1000 + i, i * 0.5
+
+
+def _plain_heap(n: int) -> list[Any]:
+    """Repeated strings, ints, and rows of floats: each list in one place."""
+    side = math.isqrt(n)
+    return [
+        [f"Processing item {i % 1000}" for i in range(n // 2)],
+        [x * 2 for x in range(n)],
+        [[i + j + 0.5 for j in range(side)] for i in range(side)],
+    ]
+
+
+def _scattered_heap(n: int) -> list[Any]:
+    """Instances and dicts that lie in memory in another order than in the list."""
+    heap: list[Any] = [_Record(i) for i in range(n)]
+    heap += [
+        {"id": 1000 + i, "city": f"city {i % 1000}", "share": i * 0.5, "text": str(i)}
+        for i in range(n)
+    ]
+    random.Random(1).shuffle(heap)
+    return heap
+
+
+def _found_by_advise(heap: Any) -> dict[str, int]:
+    return {
+        total.type.rpartition(".")[2]: total.count for total in memopt.advise().types
+    }
+
+
+def _found_by_guppy(heap: Any) -> dict[str, int]:
+    guppy = importlib.import_module("guppy")
+    rows = guppy.hpy().heap().bytype.partition.get_rows()
+    return {row.name.rpartition(".")[2]: row.count for row in rows}
+
+
+def _same_counts(ours: dict[str, int], theirs: dict[str, int]) -> bool:
+    """Objects of the types that only the heap has; guppy makes dicts itself."""
+    names = {"int", "float", "_Record"} & ours.keys()
+    return all(
+        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=500)
+        for name in names
+    )
+
+
+def _heap_scans(n: int) -> Iterator[Operation]:
+    def whole_process(name: str, make: Callable[[], list[Any]]) -> Operation:
+        return Operation(
+            f"advise: {name}, and all else in the process",
+            (
+                Contender(
+                    "memopt.advise",
+                    make,
+                    lambda h: memopt.advise(),
+                    None,
+                    _found_by_advise,
+                ),
+                Contender(
+                    "guppy3 heap()",
+                    make,
+                    lambda h: importlib.import_module("guppy").hpy().heap(),
+                    "guppy",
+                    _found_by_guppy,
+                ),
+            ),
+            same=_same_counts,
+            promises=(("guppy3 heap()", 10.0),),
+        )
+
+    def one_object(name: str, make: Callable[[], list[Any]]) -> Operation:
+        return Operation(
+            f"advise: {name}, alone",
+            (
+                Contender(
+                    "memopt.advise", make, lambda h: memopt.advise(h).python_bytes
+                ),
+                Contender(
+                    "pympler asizeof",
+                    make,
+                    lambda h: importlib.import_module("pympler.asizeof").asizeof(h),
+                    "pympler",
+                ),
+            ),
+            # pympler rounds to 8 bytes and leaves out the collector's header.
+            same=lambda ours, theirs: math.isclose(ours, theirs, rel_tol=0.25),
+            promises=(("pympler asizeof", 10.0),),
+        )
+
+    heaps: tuple[tuple[str, Callable[[], list[Any]]], ...] = (
+        ("strings, ints and floats", lambda: _plain_heap(n)),
+        ("scattered records", lambda: _scattered_heap(n // 20)),
+    )
+    for name, make in heaps:
+        yield whole_process(name, make)
+        yield one_object(name, make)
+
+
 def operations(scale: float = 1.0) -> list[Operation]:
     """Every operation, for inputs of `scale` times the published size."""
     n = max(1_000, int(1_000_000 * scale))
@@ -954,4 +1056,5 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_small_sums(),
         *_hard_sums(n),
         *_large_sum(16 * n),
+        *_heap_scans(n),
     ]
