@@ -79,7 +79,7 @@ replace_strings(mo_pool *pool, const candidates *chosen, mo_victims *victims,
         if (kept == NULL) {
             return -1;
         }
-        *chosen->item[i] = kept;
+        MO_STORE_POINTER(chosen->item[i], kept);
         if (kept == string) {
             Py_DECREF(string);
         }
