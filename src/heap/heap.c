@@ -164,13 +164,29 @@ PyDoc_STRVAR(scan_heap_doc,
 "nodes, bytes): rows are (kind, node, type, example, count, items, now,\n"
 "after), nodes are (parent, step, name), bytes is what the walk needed.");
 
+/* The walk relies on nothing dying meanwhile, and on layouts, that only a
+ * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
+static int
+require_gil(void)
+{
+    if (!MO_FREE_THREADED) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "the heap cannot be scanned on a free-threaded CPython: "
+                    "other threads may change it meanwhile; run the script "
+                    "on one with the GIL to have advice");
+    return -1;
+}
+
 static PyObject *
 scan_heap(PyObject *module, PyObject *args)
 {
     PyObject *roots, *tracked = NULL;
     int everything;
     mo_scan scan;
-    if (!PyArg_ParseTuple(args, "O!p:_scan_heap", &PyTuple_Type, &roots,
+    if (require_gil() < 0 ||
+        !PyArg_ParseTuple(args, "O!p:_scan_heap", &PyTuple_Type, &roots,
                           &everything) ||
         check_roots(roots) < 0) {
         return NULL;
@@ -204,7 +220,7 @@ PyDoc_STRVAR(object_bytes_doc,
 static PyObject *
 object_bytes(PyObject *module, PyObject *obj)
 {
-    return PyLong_FromSize_t(mo_object_bytes(obj));
+    return require_gil() < 0 ? NULL : PyLong_FromSize_t(mo_object_bytes(obj));
 }
 
 static PyMethodDef heap_methods[] = {
