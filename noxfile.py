@@ -1,10 +1,12 @@
 """The lanes: ``nox`` runs them all, ``nox -s test`` one, ``nox -l`` lists them.
 
-Every lane builds memopt for itself in a virtual environment of its own and
-runs the tests from a folder that has no memopt package in it, so that what is
-tested is what was installed.
+Every lane installs a wheel, made from the sdist, in a virtual environment of its
+own and runs the tests from a folder that has no memopt package in it, so that
+what is tested is what users install.  Lanes that want the same wheel share it.
+The longest lane comes first: .ci/run starts them in this order.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +15,9 @@ import sys
 from pathlib import Path
 
 import nox
+from filelock import FileLock  # virtualenv, which nox is built on, needs it too
+
+from tools import packages
 
 ROOT = Path(__file__).parent
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -44,24 +49,54 @@ def _fresh(session: nox.Session, name: str) -> Path:
     return folder
 
 
-def _copy(session: nox.Session, name: str, *paths: str) -> Path:
-    """A folder with copies of the files of `paths` that git knows or would add."""
-    target = _fresh(session, name)
+def _files(*paths: str) -> list[str]:
+    """The files of `paths` that git knows or would add."""
     listing = ["git", "ls-files", "-z", "-co", "--exclude-standard", "--", *paths]
     done = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)
-    for file in filter(None, done.stdout.decode().split("\0")):
-        if (ROOT / file).exists():  # not deleted since
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / file, target / file)
+    names = filter(None, done.stdout.decode().split("\0"))
+    return sorted(name for name in names if (ROOT / name).exists())  # not deleted since
+
+
+def _copy(session: nox.Session, name: str, *paths: str) -> Path:
+    """A folder with copies of the files of `paths`."""
+    target = _fresh(session, name)
+    for file in _files(*paths):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / file, target / file)
     return target
 
 
+def _digest(*parts: str) -> str:
+    """A name for what is made of all files, given `parts`."""
+    digest = hashlib.sha256("\0".join(parts).encode())
+    for file in _files("."):
+        digest.update(f"\0{file}\0".encode() + (ROOT / file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _dist(session: nox.Session, **switches: str) -> Path:
+    """A folder with the sdist and the wheel made from it, by the session's Python.
+
+    Lanes may run at once: the first one that needs it builds it.
+    """
+    version = str(session.run("python", "-V", silent=True))
+    dist: Path = session.cache_dir.resolve() / _digest(version, *switches)
+    dist.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{dist}.lock"):
+        if not dist.exists():
+            source, built = _copy(session, "source", "."), _fresh(session, "dist")
+            session.install(*nox.project.dependency_groups(_project(), "build"))
+            build = ("python", "-m", "build", "--outdir", str(built), str(source))
+            session.run(*build, env={"MEMOPT_WERROR": "1", **switches})
+            shutil.move(built, dist)
+    return dist
+
+
 def _install(session: nox.Session, *extras: str, **switches: str) -> None:
-    """Build and install a copy: lanes that run at once must not share build/."""
-    source = _copy(session, "source", ".")
+    """Install memopt from its wheel, with `extras`."""
+    (wheel,) = _dist(session, **switches).glob("*.whl")
     wanted = f"[{','.join(extras)}]" if extras else ""
-    env = {"MEMOPT_WERROR": "1", **switches}
-    session.install(f"memopt{wanted} @ {source.as_uri()}", env=env)
+    session.install(f"memopt{wanted} @ {wheel.as_uri()}")
 
 
 def _elsewhere(session: nox.Session, *folders: str) -> Path:
@@ -72,6 +107,32 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
 def _run_tests(session: nox.Session, **env: str) -> None:
     session.chdir(_elsewhere(session, "tests", "src"))
     session.run("python", "-m", "pytest", *session.posargs, env=env)
+
+
+@nox.session
+def asan(session: nox.Session) -> None:
+    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
+    compiler = os.environ.get("CC", "gcc").split()
+    find = [*compiler, "-print-file-name=libasan.so"]
+    library = subprocess.run(find, capture_output=True, text=True, check=True)
+    reports = _fresh(session, "reports")
+    # CPython itself leaves memory behind at exit; the tests count leaks.
+    options = f"detect_leaks=0:allocator_may_return_null=1:log_path={reports}/asan"
+    try:
+        _run_tests(
+            session,
+            HYPOTHESIS_PROFILE="quick",
+            LD_PRELOAD=library.stdout.strip(),
+            ASAN_OPTIONS=options,
+            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan",
+            # pymalloc would hide memopt's small blocks from the sanitizer.
+            PYTHONMALLOC="malloc",
+        )
+    finally:
+        # pytest would have captured what a sanitizer says as it aborts.
+        for report in sorted(reports.iterdir()):
+            print(report.read_text(encoding="utf-8", errors="replace"))
 
 
 @nox.session
@@ -124,24 +185,15 @@ def readme(session: nox.Session) -> None:
 
 
 @nox.session
-def wheel(session: nox.Session) -> None:
-    """sdist, and a wheel from it: as PyPI wants them; tested from another folder."""
-    session.install(*nox.project.dependency_groups(_project(), "build"))
-    source, dist = _copy(session, "source", "."), _fresh(session, "dist")
-    session.run("python", "-m", "build", "--outdir", str(dist), str(source))
-    built = sorted(str(path) for path in dist.iterdir())
-    session.run("twine", "check", "--strict", *built)
-    session.run("check-wheel-contents", str(dist))
-    (wheel_file,) = dist.glob("*.whl")
-    session.install(f"memopt[test] @ {wheel_file.as_uri()}")
-    _run_tests(session, HYPOTHESIS_PROFILE="quick")
-
-
-@nox.session
 def release(session: nox.Session) -> None:
-    """Which wheels would be built, and the workflows."""
+    """What would be uploaded, which wheels would be built, and the workflows."""
+    built = sorted(str(path) for path in _dist(session).iterdir())
+    (sdist,) = (path for path in built if path.endswith(".tar.gz"))
     session.install(*nox.project.dependency_groups(_project(), "release"))
-    session.run("python", "-m", "tools.release")
+    session.run("twine", "check", "--strict", *built)
+    session.run("check-wheel-contents", *(path for path in built if path != sdist))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.release", sdist)
     workflows = sorted(map(str, (ROOT / ".github" / "workflows").iterdir()))
     schema = ("--builtin-schema", "vendor.github-workflows")
     session.run("check-jsonschema", *schema, *workflows)
@@ -160,40 +212,14 @@ def debug(session: nox.Session) -> None:
 
 
 @nox.session
-def asan(session: nox.Session) -> None:
-    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
-    compiler = os.environ.get("CC", "gcc").split()
-    find = [*compiler, "-print-file-name=libasan.so"]
-    library = subprocess.run(find, capture_output=True, text=True, check=True)
-    reports = _fresh(session, "reports")
-    # CPython itself leaves memory behind at exit; the tests count leaks.
-    options = f"detect_leaks=0:allocator_may_return_null=1:log_path={reports}/asan"
-    try:
-        _run_tests(
-            session,
-            HYPOTHESIS_PROFILE="quick",
-            LD_PRELOAD=library.stdout.strip(),
-            ASAN_OPTIONS=options,
-            UBSAN_OPTIONS=f"print_stacktrace=1:log_path={reports}/ubsan",
-            # pymalloc would hide memopt's small blocks from the sanitizer.
-            PYTHONMALLOC="malloc",
-        )
-    finally:
-        # pytest would have captured what a sanitizer says as it aborts.
-        for report in sorted(reports.iterdir()):
-            print(report.read_text(encoding="utf-8", errors="replace"))
-
-
-@nox.session(default=False)
 def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPython for Windows; posargs: its versions."""
+    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
     session.install(*nox.project.dependency_groups(_project(), "windows"))
     session.chdir(ROOT)
     session.run("python", "-m", "tools.windows", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def portability(session: nox.Session) -> None:
     """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
     session.install(*nox.project.dependency_groups(_project(), "portability"))
@@ -220,3 +246,39 @@ def _project() -> dict[str, object]:
 
 def _readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Seeded bugs, each of which must fail a test; posargs: their names."""
+    session.install("setuptools>=77", *_extra("test"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.mutants", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
+    session.install("atheris>=3", *_extra("test"))
+    packages.install_missing({"clang": "clang"})
+    # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
+    flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
+    switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
+    _install(session, MEMOPT_ASAN="1", **switches)
+    session.chdir(_elsewhere(session, "tests", "tools"))
+    find = "import atheris; print(atheris.path())"
+    folder = session.run("python", "-c", find, silent=True)
+    session.run(
+        *("python", "-m", "tools.fuzz", *session.posargs),
+        env={
+            "LD_PRELOAD": f"{str(folder).strip()}/asan_with_fuzzer.so",
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+            "PYTHONMALLOC": "malloc",
+        },
+    )
+
+
+def _extra(name: str) -> list[str]:
+    """What pyproject.toml wants for an extra."""
+    return list(_project()["project"]["optional-dependencies"][name])

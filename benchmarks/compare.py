@@ -190,42 +190,82 @@ def _table(comparison: Comparison) -> list[str]:
     return [*lines, ""]
 
 
-def as_markdown(comparisons: list[Comparison], rounds: int, scale: float) -> str:
-    """The whole report; what RESULTS.md holds."""
+HEAD = """# Results
+
+Written by `python -m benchmarks.compare --write`; see its docstring for the method.
+A section for each processor and version of Python.  Ratios carry over to other
+machines, times do not.
+
+"""
+PROMISE = re.compile(
+    r"^\| (?P<peer>[^|]+) \|[^|]*\| (?P<ratio>[\d.,]+ x) \|.*"
+    r"\| >= (?P<least>[\d.]+ x): (?P<outcome>\w+) \|$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What RESULTS.md says of a machine."""
+
+    title: str
+    about: str  # how it was measured
+    tables: dict[str, str]  # by the operation's heading
+
+    @classmethod
+    def parse(cls, text: str) -> "Section":
+        head, *tables = re.split(r"(?m)^(?=### )", text)
+        title, _, about = head.partition("\n\n")
+        about, _, _ = about.partition("\n\n")  # the promises are read off the tables
+        return cls(title, about, {t.splitlines()[0]: t.rstrip() for t in tables})
+
+    def promises(self) -> list[str]:
+        """A table of what was promised and measured; none if nothing was."""
+        rows = [
+            f"| {heading.lstrip('# ')} | {found['peer']} | {found['least']} "
+            f"| {found['ratio']} | {found['outcome']} |"
+            for heading, table in self.tables.items()
+            for found in PROMISE.finditer(table)
+        ]
+        head = ("| | against | promised | measured | |", "|---|---|---|---|---|")
+        return [*head, *rows] if rows else []
+
+    def render(self) -> str:
+        parts = [self.title, self.about, "\n".join(self.promises())]
+        return "\n\n".join(filter(None, [*parts, *self.tables.values()])) + "\n"
+
+
+def section(comparisons: list[Comparison], rounds: int, scale: float) -> Section:
+    """What was measured here, as RESULTS.md has it."""
     about = machine()
     versions = ", ".join(
         f"{name} {version or 'not installed'}"
         for name, version in about["versions"].items()
     )
-    lines = [
-        "# Results",
-        "",
-        "Written by `python -m benchmarks.compare --write`; see its docstring for the",
-        "method.  Ratios carry over to other machines, times do not.",
-        "",
+    python = ".".join(about["python"].split(".")[:2])
+    lines = (
         f"- {about['date']}, CPython {about['python']} ({about['compiler']}), "
-        f"{about['system']}",
-        f"- {about['processor']}, {about['cores']} cores",
+        f"{about['system']}, {about['cores']} cores",
         f"- {versions}",
         f"- best of {rounds} interleaved rounds, at scale {scale:g}",
-        "",
-    ]
-    for comparison in comparisons:
-        lines += _table(comparison)
-    return "\n".join(lines).rstrip() + "\n"
+    )
+    tables = ["\n".join(_table(comparison)) for comparison in comparisons]
+    return Section(
+        f"## {about['processor']}, CPython {python}",
+        "\n".join(lines),
+        {table.splitlines()[0]: table.rstrip() for table in tables},
+    )
 
 
-def _updated(written: str, report: str) -> str:
-    """The report written before, with what was measured again in its place."""
-    head, *sections = re.split(r"(?m)^(?=### )", report)
-    old_head, *old_sections = re.split(r"(?m)^(?=### )", written)
-    if head != old_head:
-        raise SystemExit(
-            f"{RESULTS.name} is of another day, machine or other options: "
-            "write it without --only"
-        )
-    by_name = {s.splitlines()[0]: s.rstrip() for s in (*old_sections, *sections)}
-    return head + "\n\n".join(by_name.values()) + "\n"
+def updated(written: str, new: Section, only_some: bool) -> str:
+    """RESULTS.md with the new section, or tables, in the place of the old ones."""
+    texts = re.split(r"(?m)^(?=## )", written)[1:]
+    sections = {found.title: found for found in map(Section.parse, texts)}
+    if only_some and new.title in sections:
+        old = sections[new.title]
+        new = Section(new.title, new.about, {**old.tables, **new.tables})
+    sections[new.title] = new
+    return HEAD + "\n".join(s.render() for s in sections.values())
 
 
 def as_object(comparisons: list[Comparison], rounds: int, scale: float) -> Any:
@@ -296,7 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number, operation in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {operation.name}", file=sys.stderr, flush=True)
         comparisons.append(compare(operation, options.rounds))
-    markdown = as_markdown(comparisons, options.rounds, options.scale)
+    measured = section(comparisons, options.rounds, options.scale)
     if options.json:
         text = json.dumps(
             as_object(comparisons, options.rounds, options.scale), indent=2
@@ -306,11 +346,12 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             Path(options.json).write_text(text + "\n", encoding="utf-8")
     if options.json != "-":
-        print(markdown)
+        print(measured.render())
     if options.write:
-        if options.only and RESULTS.exists():
-            markdown = _updated(RESULTS.read_text(encoding="utf-8"), markdown)
-        RESULTS.write_text(markdown, encoding="utf-8")
+        written = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        some = options.only is not None
+        text = updated(written, measured, only_some=some)
+        RESULTS.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -1,20 +1,19 @@
-"""Sums, extremes and places of a polynomial over a range, in O(1) or O(log n).
+"""Extremes and places of a polynomial over a range, in O(1) or O(log n).
 
 A polynomial in int of degree d is known from its values at d + 1 places of the
 range (Newton's forward differences), whatever it is written like; so the
 functions are only called, never taken apart.  Each function here returns
-NotImplemented where it has no closed form.
+NotImplemented where it has no closed form.  (Sums are src/lazymap/closed.c's.)
 """
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from math import comb
 from typing import Any
 
 Functions = tuple[Callable[[int], int], ...]
 
 
-def _length(numbers: range) -> int:
+def length(numbers: range) -> int:
     """len(numbers), which can be more than sys.maxsize."""
     return (numbers[-1] - numbers[0]) // numbers.step + 1
 
@@ -31,21 +30,13 @@ def _differences(functions: Functions, numbers: range, degree: int) -> list[int]
     return first
 
 
-def total(functions: Functions, numbers: range, degree: int, start: int | None) -> Any:
-    """The sum of all values, and of start."""
-    n = _length(numbers)
-    first = _differences(functions, numbers, degree)
-    value = sum([first[k] * comb(n, k + 1) for k in range(len(first))])
-    return value if start is None else value + start
-
-
 class _Parabola:
     """The values of a polynomial of degree 2 at most, by index."""
 
     def __init__(self, functions: Functions, numbers: range, degree: int) -> None:
         first = _differences(functions, numbers, degree)
         self.value, self.slope, self.bend = (*first, 0, 0)[:3]
-        self.last = _length(numbers) - 1
+        self.last = length(numbers) - 1
 
     def __call__(self, i: int) -> int:
         return self.value + i * self.slope + i * (i - 1) // 2 * self.bend
@@ -131,7 +122,7 @@ def contains(functions: Functions, numbers: range, degree: int, wanted: object) 
 def count(functions: Functions, numbers: range, degree: int, wanted: object) -> Any:
     found = _search(functions, numbers, degree, wanted)
     if isinstance(found, range):
-        return _length(found)
+        return length(found)
     return found if found is NotImplemented else len(found)
 
 

@@ -271,6 +271,8 @@ def _restore(tape: Tape) -> Expression:
     depth = 0
     for item in tape:
         if type(item) is str:
+            if item not in _OPERANDS:
+                raise ValueError("not the tape of an expression")
             depth -= _OPERANDS[item]
         elif type(item) is not int and type(item) is not float:
             raise TypeError("not the tape of an expression")

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Structure members for type objects: Python.h has them from 3.12 on. */
 #include <structmember.h>
@@ -86,18 +87,22 @@
 
 /* Functions between MO_TARGET_BEGIN("avx2,fma") and MO_TARGET_END are compiled
  * for that instruction set, so that no file needs flags of its own; MSVC takes
- * every intrinsic everywhere.  Include <immintrin.h> before. */
+ * every intrinsic everywhere, but makes none of plain loops: MO_HAS_TARGETS.
+ * Include <immintrin.h> before. */
 #define MO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
+# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa)                                     \
      MO_PRAGMA(clang attribute push(__attribute__((target(isa))), \
                                     apply_to = function))
 # define MO_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
+# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa) \
      _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
 # define MO_TARGET_END _Pragma("GCC pop_options")
 #else
+# define MO_HAS_TARGETS 0
 # define MO_TARGET_BEGIN(isa)
 # define MO_TARGET_END
 #endif
@@ -245,6 +250,62 @@ mo_int_as_int64(PyObject *number, int64_t *value)
     int overflow;
     *value = PyLong_AsLongLongAndOverflow(number, &overflow);
     return overflow == 0;
+}
+
+/* Ints up to this magnitude may be objects that CPython shares: -5 to 256, or
+ * to 1024 from 3.15 on. */
+#define MO_SHARED_INTS 1024
+
+/* The digits of an int and what says how many they are. */
+#if PY_VERSION_HEX >= 0x030C0000
+# define MO_INT_DIGITS(number) ((number)->long_value.ob_digit)
+# define MO_INT_SIZE(number) \
+     ((Py_ssize_t)((number)->long_value.lv_tag >> _PyLong_NON_SIZE_BITS))
+# define MO_INT_SET_SIZE(number, size, negative) \
+     ((number)->long_value.lv_tag =              \
+          (uintptr_t)(size) << _PyLong_NON_SIZE_BITS | ((negative) ? 2 : 0))
+#else
+# define MO_INT_DIGITS(number) ((number)->ob_digit)
+# define MO_INT_SIZE(number) Py_ABS(Py_SIZE(number))
+# define MO_INT_SET_SIZE(number, size, negative) \
+     Py_SET_SIZE(number, (negative) ? -(size) : (size))
+#endif
+
+/* Whether nobody but the caller, who owns a reference, can reach an object
+ * that has no weak references and that no collector tracks. */
+#ifdef Py_GIL_DISABLED
+# define MO_IS_UNSHARED(op) ((void)(op), false)
+#else
+# define MO_IS_UNSHARED(op) (Py_REFCNT(op) == 1)
+#endif
+
+/* Makes an exact int that MO_IS_UNSHARED another one in place: true; or false,
+ * with it as it was, if that takes more or fewer digits or may be an int that
+ * CPython shares. */
+static inline bool
+mo_int_become(PyObject *op, int64_t value)
+{
+    PyLongObject *number = (PyLongObject *)op;
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    uint64_t high = magnitude >> PyLong_SHIFT;
+    Py_ssize_t size = high == 0 ? 1 : 2;
+    if (magnitude <= MO_SHARED_INTS || high >> PyLong_SHIFT != 0 ||
+        MO_INT_SIZE(number) != size) {
+        return false;
+    }
+    MO_INT_DIGITS(number)[0] = (digit)(magnitude & PyLong_MASK);
+    if (size == 2) {
+        MO_INT_DIGITS(number)[1] = (digit)high;
+    }
+    MO_INT_SET_SIZE(number, size, value < 0);
+    return true;
+}
+
+/* The same for an exact float. */
+static inline void
+mo_float_become(PyObject *op, double value)
+{
+    ((PyFloatObject *)op)->ob_fval = value;
 }
 
 /* Whether this thread runs a function set by sys.settrace or sys.setprofile
@@ -546,6 +607,16 @@ mo_managed_values(PyObject *obj)
     bool valid = has && header[3] != 0; /* capacity, size, embedded, valid */
     return valid ? (PyObject **)(header + sizeof(PyObject *)) : NULL;
 }
+#endif
+
+/* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, -1 if this
+ * CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
+ * declared in headers that cannot be included here. */
+#if PY_VERSION_HEX < 0x030E0000
+PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
+# define mo_print_pymalloc(file) _PyObject_DebugMallocStats(file)
+#else
+# define mo_print_pymalloc(file) ((void)(file), -1)
 #endif
 
 /* Calls visit(obj, arg) with every object that the collector tracks, until it

@@ -4,6 +4,7 @@ import gc
 import html.parser
 import importlib.resources
 import json
+import re
 import sys
 from typing import Any
 
@@ -126,7 +127,8 @@ def test_text(report: Report) -> None:
     text = str(report)
     assert text.startswith("memopt advise: 3 findings; ")
     assert "1. 2,000 strings, 5 distinct\n" in text
-    assert "   where  roots[0]['rows'][…]['city']   e.g. '<City & 4>'\n" in text
+    where = r"   where  roots\[0\]\['rows'\]\[…\]\['city'\]   e.g. '<City & \d>'\n"
+    assert re.search(where, text)
     assert "+ # or, if the steps are always even: range(0, 2000, 2)\n" in text
     assert "Python objects by type\n" in text
     assert "no findings" in str(memopt.advise([]))
@@ -164,7 +166,7 @@ def test_html_is_whole_and_needs_nothing_else(report: Report) -> None:
     assert outline.open == []
     assert outline.seen.count("rect") == 2 * len(report.findings)
     assert "script" not in outline.seen
-    assert "'<City & 4>'" in outline.text
+    assert re.search(r"'<City & \d>'", outline.text)
     assert "prefers-color-scheme: dark" in outline.text
     assert "@media print" in outline.text
     assert report._repr_html_() in report.to_html()

@@ -181,7 +181,7 @@ def test_pickles_that_are_none() -> None:
         ((), ValueError),
         (("x0", "+"), ValueError),
         (("x0", 1), ValueError),
-        (("x0", "__import__('os')"), KeyError),
+        (("x0", "__import__('os')"), ValueError),
         (("x0", None, "+"), TypeError),
         (("x0", True, "+"), TypeError),
     ):

@@ -150,31 +150,40 @@ def test_mode_changes_no_sum(environment: Any, name: str, mode: str) -> None:
     assert results[10:] == [10.0, True]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("isa", _memopt._isas())
-def test_mode_changes_no_kernel(environment: Any, isa: str, mode: str) -> None:
-    """Long enough for each way to sum, and for threads, which inherit it."""
+@pytest.fixture(scope="module")
+def inputs() -> list[tuple[Any, float]]:
+    """Arrays and their sums: long enough for each way to sum, and for threads."""
     draw = random.Random(1)
     families = [FAMILIES[name] for name in ("normal", "subnormals", "spread over 150")]
-    inputs = [array("d", family(draw, 3 * 49152)) for family in families]
-    rows = [FloatMatrix([values[:700].tolist()] * 9) for values in inputs]
+    arrays = [array("d", family(draw, 3 * 49152)) for family in families]
     singles = array("f", [x * 2.0**-126 for x in FAMILIES["uniform"](draw, 5000)])
+    return [(values, any_sum(values)) for values in (*arrays, singles)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("isa", _memopt._isas())
+def test_mode_changes_no_kernel(
+    environment: Any, inputs: list[tuple[Any, float]], isa: str, mode: str
+) -> None:
+    arrays = [values for values, _ in inputs[:-1]]
+    rows = [FloatMatrix([values[:700].tolist()] * 9) for values in arrays]
     previous = _memopt._set_isa(isa)
 
     def act() -> list[float]:
-        sums = [fsum(values, threads=n) for values in inputs for n in (1, 3)]
+        sums = [fsum(values) for values, _ in inputs]
+        # Threads inherit the mode.
+        sums += [fsum(values, threads=3) for values in arrays]
         for m in rows:
             sums += [*m.sum(axis=0), *m.sum(axis=1), *m.T.sum(axis=0), m.mean()]
             sums += [*m.sum(axis=0, skipna=True), m.sum(where=[[True]], initial=0.1)]
-        return [*sums, fsum(singles), fsum(inputs[0].tolist())]
+        return [*sums, fsum(arrays[0].tolist())]
 
     expected = act()
     results = in_mode(environment, mode, act)
     _memopt._set_isa(previous)
     assert all(map(identical, results, expected))
-    assert identical(expected[0], any_sum(inputs[0]))
-    assert identical(expected[2], any_sum(inputs[1]))
-    assert identical(expected[-2], any_sum(singles))
+    sums = [total for _, total in inputs]
+    assert all(map(identical, expected, [*sums, *sums[:-1]]))
 
 
 @pytest.mark.parametrize("mode", MODES)

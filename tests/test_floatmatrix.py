@@ -517,11 +517,27 @@ def test_attributes() -> None:
     assert (m[0].shape, m[0].dtype, m[0].itemsize, m[0].nbytes) == ((3,), "f", 4, 12)
     assert m.readonly is False
     assert m[0] == m[0].T
-    for name in ("shape", "dtype", "itemsize", "nbytes", "readonly", "T"):
+    for name in ("shape", "dtype", "itemsize", "nbytes", "readonly", "T", "flat"):
         with pytest.raises(AttributeError):
             setattr(m, name, 1)
     with pytest.raises(AttributeError):
         m.other = 1  # type: ignore[attr-defined]
+
+
+def test_flat() -> None:
+    """All items as a vector that shares the memory, or a ValueError."""
+    m = FloatMatrix([[1, 2, 3], [4, 5, 6]])
+    for view in (m, m[::-1, ::-1], m[:, 1:2], m[1:], m[:0], m[:, :0], m.T[:, :1]):
+        want = [x for row in view for x in row]
+        assert view.flat.tolist() == want
+        assert view.flat.shape == (len(want),)
+    m.flat[4] = 50
+    assert m[1, 1] == 50
+    assert m[0].flat == m[0]
+    assert m.T.copy().flat.tolist() == [1, 4, 2, 50, 3, 6]
+    for strided in m.T, m[:, :2], m[::-1]:
+        with pytest.raises(ValueError, match=r"use m\.copy\(\)\.flat"):
+            _ = strided.flat
 
 
 def test_views_keep_the_storage_alive() -> None:

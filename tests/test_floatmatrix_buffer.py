@@ -478,6 +478,7 @@ def test_interface_by_bytes_is_shared() -> None:
         ({"shape": (1, 1), "typestr": 5}, TypeError, "typestr 5"),
         ({"shape": (1, 1), "typestr": "<c16"}, TypeError, "typestr '<c16'"),
         ({"shape": (1, 1), "typestr": "<M8"}, TypeError, "format '<M8'"),
+        ({"shape": (1, 1), "typestr": "|b2"}, TypeError, "format '|b2'"),
         ({"shape": (1, 1), "typestr": "<f3"}, TypeError, "format '<f3'"),
         ({"shape": (1, 1), "typestr": "\ud800f8"}, UnicodeEncodeError, "surrogates"),
         ({"typestr": "<f8"}, ValueError, "must be tuples"),

@@ -254,6 +254,19 @@ def test_discard_tells_whether_there_was_one() -> None:
     assert pool.cache_info().evictions == 0
 
 
+@pytest.mark.parametrize("count", [5, 6, 24, 25, 50, 51])
+def test_discard_where_the_table_ends(count: int) -> None:
+    """Full tables, of which some string is always placed past the last slot."""
+    for seed in range(8):
+        pool = InternPool(count, adaptive=False)
+        strings = [f"item {seed} {i}" for i in range(count)]
+        pool.intern_many(strings)
+        for string in strings:
+            assert pool.discard(string)
+            pool._debug_validate()
+            assert string not in pool
+
+
 def test_discard_every_other_of_many() -> None:
     pool = InternPool(max_entries=10_000)
     strings = [pool.intern(f"item {i}") for i in range(10_000)]

@@ -258,3 +258,13 @@ def test_many_evictions_in_one_call() -> None:
     assert full - (len(pool) - 1) > 500
     assert pool.cache_info().bytes <= 500_000
     pool._debug_validate()
+
+
+def test_a_round_costs_one_visit() -> None:
+    pool = InternPool(10, adaptive=False)
+    strings = [f"item {i}" for i in range(10)]
+    for string in strings * 2 + strings[:1] * 2:
+        pool.intern(string)
+    pool.intern("new")  # all go to the main queue, and there the first goes round
+    assert strings[0] in pool
+    assert strings[1] not in pool

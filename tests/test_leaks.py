@@ -192,3 +192,23 @@ gc.collect()
 assert gone() is None
 """
     )
+
+
+def test_nothing_keeps_a_module_that_was_used() -> None:
+    """Whatever it remembers, such as programs, is no more than the collector sees."""
+    use = "\n".join(FACTORIES[name] for name in sorted(FACTORIES))
+    forget = """
+import gc, weakref
+gone = weakref.ref(_memopt)
+kept = {*globals()} - {"gc", "gone", "sys", "weakref"}
+for name in [name for name in kept if not name.startswith("__")]:
+    del globals()[name]
+for name in [name for name in sys.modules if name.startswith("memopt")]:
+    del sys.modules[name]
+del name, kept
+gc.collect()
+assert gone() is None
+"""
+    native = "memopt.LazyMap(memopt.X * 2, range(1000)).to_list()"
+    start = "import sys, memopt\nfrom memopt import _memopt"
+    run_in_fresh_process("\n".join((start, use, native, forget)))

@@ -8,9 +8,11 @@ import math
 import operator
 import pickle
 import re
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -627,22 +629,111 @@ def test_reasons() -> None:
     assert LazyMap(abs, [1]).native_reason is None
 
 
+# --- Objects that are handed out again ------------------------------------------------
+
+
+@given(
+    st.sampled_from(["x", "x * 0.5", "x * 2**40", "x > 3", "x * 2**29", "x * x - 900"]),
+    st.lists(st.integers(0, 3), min_size=1, max_size=12),
+    st.integers(-700, 700),
+)
+def test_kept_values_never_change(text: str, keeping: list[int], first: int) -> None:
+    """Whatever is still referred to stays as it was, for as long as it is."""
+    source = range(first, first + 1100)
+    f = eval(f"lambda x: {text} + 0")
+    kept: list[tuple[Any, Any]] = []
+    for x, value, keep in zip(
+        source, LazyMap(f, source), itertools.cycle(keeping), strict=False
+    ):
+        assert exactly(value) == exactly(f(x))
+        if keep:
+            kept.append((value, f(x)))
+        if keep == 3:
+            del kept[: len(kept) // 2]
+    assert exactly([value for value, _ in kept]) == exactly([want for _, want in kept])
+
+
+def test_handed_out_objects_are_ordinary() -> None:
+    values = iter(LazyMap(lambda x: x * 2, range(-2000, 2000)))
+    for x, value in zip(range(-2000, 2000), values, strict=True):
+        assert sys.getsizeof(value) == sys.getsizeof(int(str(x * 2)))
+        if -5 <= value <= 256:
+            assert value is int(str(value))  # CPython's own
+        seen = hash(value), str(value), value.bit_length(), value + 1
+        want = x * 2
+        assert seen == (hash(want), str(want), want.bit_length(), want + 1)
+
+
+def test_two_iterators_share_nothing() -> None:
+    lazy = LazyMap(lambda x: x * 3, range(1000, 2000))
+    for a, b in zip(lazy, lazy, strict=True):
+        assert a == b
+        assert a is not b
+
+
+# --- Any and all ----------------------------------------------------------------------
+
+
+@given(function(["x"]), SOURCES)
+def test_any_and_all(f: Callable[..., Any], source: Any) -> None:
+    lazy = LazyMap(f, source)
+    assert outcome(lazy.any) == outcome(lambda: any(f(x) for x in source))
+    assert outcome(lazy.all) == outcome(lambda: all(f(x) for x in source))
+
+
+def test_any_and_all_of_everything() -> None:
+    assert (LazyMap(abs, []).any(), LazyMap(abs, []).all()) == (False, True)
+    assert LazyMap(lambda x: x * math.nan, [1.0] * 600).all()
+    assert not LazyMap(lambda x: x * 0.0, [-1.0] * 600).any()
+    assert LazyMap(str, iter([0, 1])).all()
+    assert LazyMap(lambda x: x > 10**6, range(10**15)).any()  # or it takes days
+    assert not LazyMap(lambda x: x < 10**6, range(10**15)).all()
+
+
 # --- Interrupts and threads---------
 
 
-def test_interrupts_are_heard() -> None:
-    """A pass of minutes ends soon after a signal."""
+@contextmanager
+def interrupted(third: type[BaseException]) -> Iterator[list[int]]:
+    """SIGINT every 2 ms; the handler counts them, and raises at the third."""
+    heard: list[int] = []
+    stop = threading.Event()
+
+    def handler(number: int, frame: object) -> None:
+        heard.append(number)
+        if len(heard) == 3:
+            raise third
+
+    def send() -> None:
+        while not stop.wait(0.002):
+            _thread.interrupt_main()
+
+    old = signal.signal(signal.SIGINT, handler)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield heard
+    finally:
+        stop.set()
+        sender.join()
+        signal.signal(signal.SIGINT, old)
+
+
+@pytest.mark.parametrize("text", ["x % 7", "x + 1.5", "x * 0.5 % 0.1"])
+def test_interrupts_are_heard(text: str) -> None:
+    """A pass of minutes hears each signal: twice it goes on, then it ends."""
+    f = eval(f"lambda x: {text}")
     for work in (
-        lambda: LazyMap(lambda x: x % 7, range(10**12)).sum(),
-        lambda: LazyMap(lambda x: x % 7, range(10**12)).count(9),
-        lambda: LazyMap(lambda x: x % 7, range(10**12)).min(),
-        lambda: -1 in LazyMap(lambda x: x % 7, range(10**12)),
+        lambda: LazyMap(f, range(10**12)).sum(),
+        lambda: LazyMap(f, range(10**12)).count(9),
+        lambda: LazyMap(f, range(10**12)).min(),
+        lambda: -1 in LazyMap(f, range(10**12)),
+        lambda: LazyMap(f, range(10**12)).map(lambda y: y - y).any(),
     ):
-        timer = threading.Timer(0.02, _thread.interrupt_main)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            work()
-        timer.join()
+        with interrupted(KeyboardInterrupt) as heard:
+            with pytest.raises(KeyboardInterrupt):
+                work()
+            assert len(heard) == 3
 
 
 def test_other_threads_run_meanwhile() -> None:

@@ -1,5 +1,6 @@
 """Native arithmetic over NumPy's arrays gives what their scalars give."""
 
+import array
 import warnings
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from native_oracle import any_length_is_native, exactly, outcome, past_errors
 
 import memopt
-from memopt import FloatMatrix, LazyMap
+from memopt import FloatMatrix, LazyMap, _memopt
 
 np = pytest.importorskip("numpy")
 
@@ -127,10 +128,73 @@ def test_matrices() -> None:
     assert row.to_list() == [6.0, 8.0]
     columns = LazyMap(lambda x: x * 2, m[:, 1])
     assert columns.sum() == 1200.0
-    flat = LazyMap(lambda x, y: x * y, m[:, 0], m[:, 1])
-    assert flat.native
-    assert flat.sum() == 1400.0
-    assert past_errors(iter(flat), 3) == [exactly(2.0), exactly(12.0), exactly(2.0)]
+    products = LazyMap(lambda x, y: x * y, m[:, 0], m[:, 1])
+    assert products.native
+    assert products.sum() == 1400.0
+    got = past_errors(iter(products), 3)
+    assert got == [exactly(2.0), exactly(12.0), exactly(2.0)]
+    every = LazyMap(lambda x: x * x, m.flat)
+    assert every.native
+    assert every.sum() == 3000.0
+    assert every[:5].to_list() == [1.0, 4.0, 9.0, 16.0, 1.0]
+
+
+def test_arrays() -> None:
+    """__array__ is what NumPy makes of the list, by blocks or not."""
+    sources: list[Any] = [
+        range(1000),
+        [0.5, 2.0] * 400,
+        [1, 2.5] * 400,
+        [*range(700), 2.5],
+        [*range(700), 2**70],
+        [0.5] * 700 + [3],
+        [True, False, 1],
+        [2**62, 5] * 300,
+        array.array("h", range(600)),
+        np.arange(600.0),
+        np.arange(600),
+        [],
+        range(0),
+        FloatMatrix([[1.0, 2.0]] * 300).flat,
+    ]
+    functions: list[Any] = [lambda x: x * 2, lambda x: x > 7, lambda x: x * 0.5, float]
+    for source in sources:
+        for f in functions:
+            values = [f(x) for x in source]
+            for dtype in (None, "f8", "i8", "?", "f4", object):
+                lazy = LazyMap(f, source)
+                got = outcome_of_array(lambda a=lazy, d=dtype: np.array(a, d))
+                assert got == outcome_of_array(lambda v=values, d=dtype: np.array(v, d))
+
+
+def outcome_of_array(work: Any) -> Any:
+    try:
+        a = work()
+    except Exception as error:
+        return type(error), str(error)
+    return a.dtype, a.shape, a.tobytes() if a.dtype != object else a.tolist()
+
+
+def test_arrays_of_other_lazymaps() -> None:
+    assert np.asarray(LazyMap(abs, iter([-1, 2]))).tolist() == [1, 2]
+    assert np.asarray(LazyMap(abs, {-3})).tolist() == [3]
+    assert np.asarray(LazyMap(str, range(2))).tolist() == ["0", "1"]
+    assert np.asarray(LazyMap(lambda x: (x, x), range(2))).shape == (2, 2)
+    with pytest.raises(ZeroDivisionError):
+        np.asarray(LazyMap(lambda x: 1 / x, range(3)))
+    with pytest.raises(ValueError, match="Unable to avoid copy"):
+        LazyMap(abs, [1]).__array__(copy=False)
+    assert LazyMap(abs, [-1]).__array__("f4", copy=True).dtype == "f4"
+
+
+def test_filling_refuses() -> None:
+    for values in [1, 2**70], [1, 0.5], [1, "a"], [1, 2, 3], [1]:
+        lazy: Any = LazyMap(abs if "a" not in values else str, values)
+        assert not _memopt._fill_lazymap(lazy, np.empty(2, int))
+    with pytest.raises(BufferError, match="not writable"):
+        _memopt._fill_lazymap(LazyMap(abs, [1]), bytes(8))
+    with pytest.raises(TypeError):
+        _memopt._fill_lazymap([1], np.empty(1))  # type: ignore[arg-type]
 
 
 def test_memopt_sum() -> None:

@@ -15,8 +15,6 @@ from memopt import _memopt
 
 MB = 1 << 20
 
-# It keeps what is freed, and reserves address space in terabytes.
-
 FIELDS = (
     *("resident", "peak_resident", "private", "private_resident"),
     *("peak_private", "page_faults"),
@@ -93,9 +91,16 @@ assert 95 * MB < during.resident - before.resident < 120 * MB
 assert after.resident < during.resident - 90 * MB
 assert after.peak_resident > during.resident - MB
 assert during.private - before.private > 95 * MB
-assert during.page_faults > before.page_faults
 """
     )
+
+
+def test_page_faults_are_counted() -> None:
+    before = memopt.memory_info()
+    ballast = b"x" * (100 * MB)
+    after = memopt.memory_info()
+    assert len(ballast) == 100 * MB
+    assert known(after.page_faults) > known(before.page_faults)
 
 
 def test_peak_is_not_inherited_from_the_parent() -> None:
@@ -134,13 +139,15 @@ def test_release_collects_garbage_even_if_the_collector_is_off() -> None:
     finally:
         gc.enable()
     assert gone() is None
-    assert known(after.page_faults) >= known(before.page_faults)
+    assert known(before.private) > 0
+    assert known(after.private) > 0
 
 
 def test_trim_is_for_windows() -> None:
     if sys.platform == "win32":
         before, after = memopt.trim_working_set()
-        assert known(after.page_faults) >= known(before.page_faults)
+        assert known(before.private) > 0
+        assert known(after.private) > 0
     else:
         with pytest.raises(NotImplementedError, match="is for Windows"):
             memopt.trim_working_set()

@@ -11,7 +11,7 @@ import sys
 import types
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,6 +33,7 @@ class Target:
     platform: str  # sys.platform there
     suffix: str  # of the extension module's file name
     tag: tuple[str, str, str]  # the wheel's: Python, ABI, platform
+    last_flags: list[str] = field(default_factory=list)  # overrule setup.py's
 
 
 def wheel(target: Target, work: Path) -> Path:
@@ -136,6 +137,10 @@ def _build_ext(base: Any, target: Target) -> Any:
                 compiler_so=target.compile, linker_so=target.link
             )
             super().build_extensions()
+
+        def build_extension(self, extension: Any) -> None:
+            extension.extra_compile_args += target.last_flags
+            super().build_extension(extension)
 
     return CrossBuildExt
 

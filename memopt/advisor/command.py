@@ -1,14 +1,17 @@
 """The command line of ``python -m memopt advise``."""
 
 import argparse
+import contextlib
 import os
 import re
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from memopt import _memopt
 from memopt.advisor import report, target
 from memopt.advisor.report import Report
 from memopt.advisor.sampler import PeakSampler
@@ -58,6 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"exit with {FAIL_OVER_CODE} if more than this could be saved",
     )
     parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="apply each swap to a copy of what was found, which takes memory and "
+        "time, and say what that saved",
+    )
+    parser.add_argument(
+        "--rich",
+        action="store_true",
+        help="print the report in colours: needs memopt[rich]",
+    )
+    parser.add_argument(
         "-m", dest="module", action="store_true", help="the target is a module's name"
     )
     parser.add_argument("target", metavar="script.py", help="what to run, as python")
@@ -100,21 +114,51 @@ def _unwritable(name: str | None) -> str | None:
     return None
 
 
-def best_reports(sampler: PeakSampler | None, at: str, min_saving: int) -> list[Report]:
+def best_reports(
+    sampler: PeakSampler | None, at: str, look: Callable[[str], Report]
+) -> list[Report]:
     """The report at the end, or at the peak if more was in use, or both."""
-    ended = report.make_report(None, min_saving, "exit")
+    ended = look("exit")
     peak = sampler.best if sampler is not None else None
     if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
         return [ended]
     return [peak, ended] if at == "both" else [peak]
 
 
-def _report_on_signal(min_saving: int, stream: TextIO) -> None:
+def _foundon_signal(look: Callable[[str], Report], stream: TextIO) -> None:
     def show(number: int, frame: object) -> None:
-        print(report.make_report(None, min_saving, "now"), end="", file=stream)
+        print(look("now"), end="", file=stream)
 
     name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
     signal.signal(getattr(signal, name), show)
+
+
+def _show_plain(found: Report, stream: TextIO) -> None:
+    print(report.as_text(found), end="", file=stream)
+
+
+# A scan that is likely to take more than a second or so is announced.
+_LONG_SCAN = 1 << 30  # resident bytes
+
+
+@contextlib.contextmanager
+def _announced(stream: TextIO, verify: bool) -> Iterator[None]:
+    """A line that says what takes so long; gone afterwards on a terminal."""
+    resident = _memopt._resident() or 0
+    if resident < _LONG_SCAN and not verify:
+        yield
+        return
+    on_terminal = stream.isatty()
+    doing = "looking at" if not verify else "looking at, and measuring swaps in,"
+    print(
+        f"memopt advise: {doing} {resident / 1e6:,.0f} MB of memory ...",
+        end="" if on_terminal else "\n",
+        file=stream,
+        flush=True,
+    )
+    yield
+    if on_terminal:
+        print("\r\033[K", end="", file=stream, flush=True)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -123,27 +167,39 @@ def main(options: argparse.Namespace) -> int:
         reason = _unwritable(name)
         if reason is not None:
             return _fail(f"{option} {reason}")
+    show = _show_plain
+    if options.rich:
+        try:
+            from memopt.advisor import colours
+        except ImportError:
+            return _fail("--rich needs rich: pip install memopt[rich]")
+        show = colours.show
     load = target.load_module if options.module else target.load_script
     try:
         code, module = load(options.target)
     except target.TargetError as error:
         return _fail(error)
     process, stderr = os.getpid(), sys.stderr
+
+    def look(moment: str) -> Report:
+        return report.make_report(None, options.min, moment, options.verify)
+
     sampler = None
     if options.at == "signal":
-        _report_on_signal(options.min, stderr)
+        _foundon_signal(look, stderr)
     elif options.at != "exit":
-        sampler = PeakSampler(lambda: report.make_report(None, options.min, "peak"))
+        sampler = PeakSampler(lambda: look("peak"))
         sampler.start()
     exit_code = target.run(code, module, options.arguments)
     if os.getpid() != process:  # a child of fork: the parent reports
         return exit_code
     if sampler is not None:
         sampler.stop()
-    reports = best_reports(sampler, options.at, options.min)
+    with _announced(stderr, options.verify):
+        reports = best_reports(sampler, options.at, look)
     if options.json != "-":
         for each in reports:
-            print(report.as_text(each), end="", file=stderr)
+            show(each, stderr)
     try:
         if options.json is not None:
             _write(options.json, reports[0].to_json())

@@ -6,7 +6,8 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memopt.advisor.heap import Row
+from memopt.advisor.heap import Heap, Row
+from memopt.advisor.verify import Measured, verify
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Finding:
     ``bytes_now`` and ``bytes_after`` count the objects found, rounded as the
     allocator rounds.  ``count`` is how many there are, ``items`` how many
     numbers, attributes or duplicates are in them, as ``title`` says in words.
+    ``measured`` is what applying the swap to a copy took, if that was asked for.
     """
 
     kind: str
@@ -31,6 +33,7 @@ class Finding:
     confidence: str
     example: str
     allocated_at: tuple[str, ...] = ()
+    measured: Measured | None = None
 
     @property
     def saving(self) -> int:
@@ -243,31 +246,32 @@ def _allocated_at(example: object) -> tuple[str, ...]:
     return tuple(f"{frame.filename}:{frame.lineno}" for frame in trace or ())
 
 
-def findings(rows: list[Row], min_saving: int) -> list[Finding]:
-    """The advice for rows that would save at least so many bytes."""
-    found = []
-    for row in rows:
-        if row.now - row.after < max(min_saving, 1):
-            continue
-        if row.kind == "instances" and not _could_have_slots(row.type):
-            continue
-        advice = _ADVICE[row.kind](row)
-        found.append(
-            Finding(
-                kind=row.kind,
-                path=row.path,
-                title=advice.title,
-                type=type_name(row.type),
-                count=row.count,
-                items=row.items,
-                bytes_now=row.now,
-                bytes_after=row.after,
-                swap=advice.swap,
-                caveat=advice.caveat,
-                confidence=advice.confidence,
-                example=_repr(row.example),
-                allocated_at=_allocated_at(row.example),
-            )
-        )
+def _finding(row: Row, measured: Measured | None) -> Finding:
+    advice = _ADVICE[row.kind](row)
+    return Finding(
+        kind=row.kind,
+        path=row.path,
+        title=advice.title,
+        type=type_name(row.type),
+        count=row.count,
+        items=row.items,
+        bytes_now=row.now,
+        bytes_after=row.after,
+        swap=advice.swap,
+        caveat=advice.caveat,
+        confidence=advice.confidence,
+        example=_repr(row.example),
+        allocated_at=_allocated_at(row.example),
+        measured=measured,
+    )
+
+
+def findings(heap: Heap, measure: bool) -> list[Finding]:
+    """The advice for all rows, largest saving first."""
+    found = [
+        _finding(row, verify(row, heap.roots) if measure else None)
+        for row in heap.rows
+        if row.kind != "instances" or _could_have_slots(row.type)
+    ]
     found.sort(key=lambda finding: -finding.saving)
     return found

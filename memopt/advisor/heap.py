@@ -9,7 +9,8 @@ from types import FrameType, ModuleType
 
 from memopt import _memopt
 
-_Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
 _FOLDER = os.path.dirname(__file__) + os.sep
 
@@ -21,6 +22,7 @@ class Row:
     kind: str
     path: str
     name: str  # the last name in the path
+    steps: tuple[Step, ...]  # the path, from its root
     type: type
     example: object
     count: int
@@ -31,10 +33,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Heap:
-    """All rows but those of types, and those."""
+    """The rows worth telling, those of types, and where the walk began."""
 
     rows: list[Row]
     types: list[Row]
+    roots: list[Root]
 
     @property
     def total(self) -> int:
@@ -62,7 +65,7 @@ def _locals(frame: FrameType) -> dict[str, object]:
     return found
 
 
-def _all_roots() -> list[_Root]:
+def _all_roots() -> list[Root]:
     modules = [
         (name, vars(module), True)
         for name, module in list(sys.modules.items())
@@ -78,42 +81,44 @@ def _all_roots() -> list[_Root]:
     return [*mains, *functions, *modules[len(mains) :]]
 
 
-def scan(roots: tuple[object, ...] | None) -> Heap:
-    """Scan what ``roots`` own, or everything if None."""
+def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
+    """Scan what ``roots`` own, or everything if None.
+
+    Rows that would save less than ``min_saving`` bytes are left out.
+    """
     everything = roots is None
     if roots is None:
         named = _all_roots()
     else:
         named = [(f"roots[{i}]", root, False) for i, root in enumerate(roots)]
-    rows, nodes, _ = _memopt._scan_heap(tuple(named), everything)
-    heap = Heap([], [])
-    for kind, node, cls, example, count, items, now, after in rows:
-        path, name = _path(nodes, node)
-        row = Row(kind, path, name, cls, example, count, items, now, after)
+    rows, _, _ = _memopt._scan_heap(tuple(named), everything, min_saving)
+    heap = Heap([], [], named)
+    for kind, steps, cls, example, count, items, now, after in rows:
+        path, name = _path(steps)
+        row = Row(kind, path, name, steps, cls, example, count, items, now, after)
         (heap.types if kind == "type" else heap.rows).append(row)
     return heap
 
 
-def _path(nodes: list[tuple[int, str, object]], node: int) -> tuple[str, str]:
-    """The path of a node as text, and the last name in it."""
+def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
+    """A path as text, and the last name in it."""
     text, name = "", ""
-    while node:
-        node, step, label = nodes[node]
-        if step in ("attribute", "root") and not name:
+    for step, label in steps:
+        if step in ("attribute", "root"):
             name = str(label)
         if step == "root":
-            text = f"{label}{text}"
+            text = str(label)
         elif step == "attribute":
-            text = f".{label}{text}"
+            text += f".{label}"
         elif step == "key":
-            text = f"[{_short(str(label))!r}]{text}"
+            text += f"[{_short(str(label))!r}]"
         elif step == "keys":
-            text = f".keys(){text}"
+            text += ".keys()"
         elif step == "item":
-            text = f"[…]{text}"
+            text += "[…]"
         else:
-            name = name or "it"
-            text = f"<{getattr(label, '__qualname__', label)}>{text}"
+            name = "it"
+            text = f"<{getattr(label, '__qualname__', label)}>"
     return text, name
 
 

@@ -3,7 +3,7 @@
 from html import escape
 
 from memopt.advisor.findings import Finding
-from memopt.advisor.report import Report, megabytes
+from memopt.advisor.report import Report, measured_text, megabytes, other_memory
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5a6475; --line: #d5dae3;
@@ -74,11 +74,14 @@ def _section(number: int, finding: Finding) -> str:
     made = "".join(
         f"<br>Made at <code>{escape(line)}</code>" for line in finding.allocated_at
     )
+    saved = ""
+    if finding.measured is not None:
+        saved = f"Proven: {measured_text(finding.measured)}.<br>\n"
     return (
         f"<section><h2>{number}. {escape(finding.title)}</h2>\n"
         f"<p>Saves <b>{megabytes(finding.saving)}</b>: "
         f"{megabytes(finding.bytes_now)} now, {megabytes(finding.bytes_after)} after. "
-        f"Confidence: {finding.confidence}.<br>\n"
+        f"Confidence: {finding.confidence}.<br>\n{saved}"
         f"<code>{escape(finding.path)}</code>{example if finding.example else ''}"
         f"{made}</p>\n{_swap(finding)}\n"
         f'<p class="soft">But: {escape(finding.caveat)}.</p></section>'
@@ -91,12 +94,10 @@ def _types(report: Report) -> str:
         f"<td>{escape(t.type)}</td></tr>"
         for t in report.types[:12]
     )
-    other = report.other_bytes
-    if other is not None:
-        rows += (
-            f"\n<tr><td>{megabytes(other)}</td><td></td>"
-            "<td>other private memory: native, code, free heap</td></tr>"
-        )
+    rows += "".join(
+        f"\n<tr><td>{megabytes(size)}</td><td></td><td>{what}</td></tr>"
+        for size, what in other_memory(report)
+    )
     return (
         "<section><h2>Python objects by type</h2><table>\n"
         f"<tr><th>bytes</th><th>objects</th><th>type</th></tr>\n{rows}\n"

@@ -50,9 +50,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if sampler is None:
         return
     from memopt.advisor.command import DEFAULT_MIN, best_reports
+    from memopt.advisor.report import make_report
 
     sampler.stop()
-    (report,) = best_reports(sampler, "peak", DEFAULT_MIN)
+    (report,) = best_reports(
+        sampler, "peak", lambda moment: make_report(None, DEFAULT_MIN, moment)
+    )
     if report.saving > session.config.getoption("--memopt-fail-over"):
         session.config.stash[_REPORT] = report
         if session.exitstatus == pytest.ExitCode.OK:

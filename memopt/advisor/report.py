@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import memopt
+from memopt import _memopt
 from memopt.advisor import findings as advice
 from memopt.advisor.findings import Finding
 from memopt.advisor.heap import scan
+from memopt.advisor.verify import Measured
 
 # The version of the JSON document; see schema.json.
 FORMAT = 1
@@ -36,15 +38,17 @@ class Report:
     """What ``memopt.advise`` returns.
 
     ``findings``, largest saving first; ``types``, largest first; bytes of all
-    objects met (``python_bytes``), the process's memory (``memory``), and when
-    it was looked at (``moment``: now, peak or exit).  ``everything`` is False if
-    only some roots were looked at.
+    objects met (``python_bytes``), the process's memory (``memory``) and what of
+    it the allocators hold without using it (``free_bytes``, None if they do not
+    tell), and when it was looked at (``moment``: now, peak or exit).
+    ``everything`` is False if only some roots were looked at.
     """
 
     findings: tuple[Finding, ...]
     types: tuple[TypeTotal, ...]
     python_bytes: int
     memory: memopt.MemoryInfo
+    free_bytes: int | None
     moment: str
     everything: bool
 
@@ -60,6 +64,13 @@ class Report:
         if private is None or not self.everything:
             return None
         return max(0, private - self.python_bytes)
+
+    @property
+    def native_bytes(self) -> int | None:
+        """Those of other_bytes that are not known to be free."""
+        if self.other_bytes is None:
+            return None
+        return max(0, self.other_bytes - (self.free_bytes or 0))
 
     def __str__(self) -> str:
         return as_text(self)
@@ -80,22 +91,44 @@ class Report:
         return html.body(self)
 
 
+def _free_bytes() -> int | None:
+    """What Python's allocator and the C heap hold and do not use."""
+    arenas, (held, used) = _memopt._pymalloc_bytes(), _memopt._malloc_bytes()
+    if arenas is None or held is None or used is None:
+        return None
+    return arenas[0] - arenas[1] + held - used
+
+
 def make_report(
-    roots: tuple[object, ...] | None, min_saving: int, moment: str
+    roots: tuple[object, ...] | None,
+    min_saving: int,
+    moment: str,
+    measure: bool = False,
 ) -> Report:
-    """Scan and report; no object of the program is kept."""
-    memory = memopt.memory_info()
-    heap = scan(roots)
+    """Scan and report; no object of the program is kept.
+
+    With ``measure``, each swap is applied to a copy of what was found.
+    """
+    memory, free = memopt.memory_info(), _free_bytes()
+    heap = scan(roots, max(min_saving, 1))
     totals = [TypeTotal(advice.type_name(r.type), r.count, r.now) for r in heap.types]
     totals.sort(key=lambda total: -total.bytes)
     return Report(
-        findings=tuple(advice.findings(heap.rows, min_saving)),
+        findings=tuple(advice.findings(heap, measure)),
         types=tuple(totals),
         python_bytes=heap.total,
         memory=memory,
+        free_bytes=free,
         moment=moment,
         everything=roots is None,
     )
+
+
+def _finding_object(finding: Finding) -> dict[str, Any]:
+    found = {**asdict(finding), "saving": finding.saving}
+    if finding.measured is not None:
+        found["measured"]["saving"] = finding.measured.saving
+    return found
 
 
 def as_object(report: Report) -> dict[str, Any]:
@@ -109,14 +142,23 @@ def as_object(report: Report) -> dict[str, Any]:
         "saving": report.saving,
         "python_bytes": report.python_bytes,
         "other_bytes": report.other_bytes,
+        "native_bytes": report.native_bytes,
+        "free_bytes": report.free_bytes,
         "memory": {
             name: getattr(report.memory, name) for name in report.memory.__match_args__
         },
-        "findings": [
-            {**asdict(finding), "saving": finding.saving} for finding in report.findings
-        ],
+        "findings": [_finding_object(finding) for finding in report.findings],
         "types": [asdict(total) for total in report.types[:SHOWN_TYPES]],
     }
+
+
+def measured_text(measured: Measured) -> str:
+    """What was measured, as a sentence's end."""
+    return (
+        f"{megabytes(measured.saving)}: {megabytes(measured.bytes_now)} now, "
+        f"{megabytes(measured.bytes_after)} after, measured on a copy of "
+        f"{measured.objects:,} object{'' if measured.objects == 1 else 's'}"
+    )
 
 
 def _finding_text(number: int, finding: Finding) -> list[str]:
@@ -128,10 +170,23 @@ def _finding_text(number: int, finding: Finding) -> list[str]:
         f"{megabytes(finding.bytes_after)} after (confidence: {finding.confidence})",
         f"   where  {finding.path}{example}",
     ]
+    if finding.measured is not None:
+        lines.insert(3, f"   proven {measured_text(finding.measured)}")
     lines += [f"   made   {line}" for line in finding.allocated_at]
     swap = finding.swap.splitlines()
     lines += [f"   {'swap' if i == 0 else '    '}   {s}" for i, s in enumerate(swap)]
     return [*lines, f"   but    {finding.caveat}"]
+
+
+def other_memory(report: Report) -> list[tuple[int, str]]:
+    """Private memory that no Python object explains, and what it may be."""
+    native, free = report.native_bytes, report.free_bytes
+    if native is None:
+        return []
+    lines = [(native, "other private memory: native libraries, code, stacks")]
+    if free is not None:
+        lines.append((free, "free, but held by the allocators"))
+    return lines
 
 
 _MOMENTS = {"now": "", "peak": " at its peak", "exit": " at exit"}
@@ -152,9 +207,6 @@ def as_text(report: Report) -> str:
         f"   {megabytes(total.bytes):>12}  {total.count:>12,}  {total.type}"
         for total in report.types[:8]
     ]
-    if report.other_bytes is not None:
-        lines.append(
-            f"   {megabytes(report.other_bytes):>12}  {'':>12}  other private memory: "
-            "native, code, free heap"
-        )
+    for size, what in other_memory(report):
+        lines.append(f"   {megabytes(size):>12}  {'':>12}  {what}")
     return "\n".join(lines) + "\n"

@@ -1,15 +1,10 @@
 /* extraction.h - summation by extraction, certified by checks.
  *
- * The body of a kernel, included by one file for each instruction set, which
- * defines
- *     V_T           vector of V_N doubles, V_N a power of two
- *     V_SET1(a)     each lane a
- *     V_LOAD(p)     from double *p, any alignment;  V_STORE(p, v)  to it
- *     V_LOAD_SINGLES(p)  from float *p, widened
- *     V_ADD, V_SUB  lane by lane, rounded to nearest
+ * The body of a part of a kernel, included after lanes.h by one file for each
+ * instruction set, which defines
  *     V_OR, V_XOR   of the bits
  *     V_ADD_BITS, V_SUB_BITS  the lanes taken as integers of 64 bits
- * and gets singles and attempt2 to attempt5 (see kernels.h).
+ * and gets attempt2 to attempt5 (see kernels.h).
  *
  * S starts at sigma = 1.5 * 2**k, far above the data.  For each x
  *     t = S + x, q = t - S, r = x - q, S = t
@@ -38,12 +33,6 @@
 /* Sums side by side: each addition into one waits for the one before. */
 #define CHAINS 4
 #define STEP (CHAINS * V_N)
-
-/* Doubles of a cache line. */
-#define LINE 8
-
-/* From the double being read to the one being fetched, see kernel_avx512.c. */
-#define AHEAD 256
 
 /* The sums of one chain: a level after another. */
 typedef struct {
@@ -119,20 +108,6 @@ sum_run(const double *x, size_t n, block_sum *sum, const int levels)
     }
 }
 
-/* The bits of v's lanes, ORed. */
-static MO_ALWAYS_INLINE uint64_t
-bits_of(V_T v)
-{
-    double lanes[V_N];
-    uint64_t bits[V_N], all = 0;
-    V_STORE(lanes, v);
-    memcpy(bits, lanes, sizeof bits);
-    for (int i = 0; i < V_N; i++) {
-        all |= bits[i];
-    }
-    return all;
-}
-
 /* The lanes' integers; below 2**58, each below 2**57. */
 static MO_ALWAYS_INLINE int64_t
 sum_of_bits(V_T v)
@@ -170,40 +145,6 @@ attempt(const double *x, size_t n, int top, mo_accumulator *acc,
     for (int i = 0; i < levels; i++) {
         mo_accumulator_add_ulps(acc, sum_of_bits(sum.total[i]), sigma[i]);
     }
-    return true;
-}
-
-static bool
-singles(const float *x, size_t n, mo_accumulator *acc)
-{
-    double lanes[V_N];
-    mo_fp_begin();
-    V_T a = V_SET1(0.0), b = a, c = a, d = a;
-    const float *end = x + n;
-    for (; end - x >= 4 * V_N; x += 4 * V_N) {
-        MO_PREFETCH(x + 2 * AHEAD);
-        a = V_ADD(a, V_LOAD_SINGLES(x));
-        b = V_ADD(b, V_LOAD_SINGLES(x + V_N));
-        c = V_ADD(c, V_LOAD_SINGLES(x + 2 * V_N));
-        d = V_ADD(d, V_LOAD_SINGLES(x + 3 * V_N));
-    }
-    while (x < end) {
-        float padded[V_N] = {0};
-        size_t rest = (size_t)(end - x) < V_N ? (size_t)(end - x) : V_N;
-        memcpy(padded, x, rest * sizeof *x);
-        a = V_ADD(a, V_LOAD_SINGLES(padded));
-        x += rest;
-    }
-    V_STORE(lanes, V_ADD(V_ADD(a, b), V_ADD(c, d)));
-    if (mo_fp_rounded()) {
-        return false;
-    }
-    for (int i = 0; i < V_N; i++) {
-        if (!isfinite(lanes[i])) {
-            return false;
-        }
-    }
-    mo_accumulator_add_f64(acc, lanes, V_N, sizeof lanes[0]);
     return true;
 }
 

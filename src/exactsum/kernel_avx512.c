@@ -42,12 +42,16 @@ MO_STRICT_FLOATS
 # define ROOM 10
 # define NEXT_LEVEL 42
 
-/* Doubles from the one being read to the one being fetched: 2 kB.  8 MB in
- * the third-level cache are read at 24 GB/s without, 28 to 30 with, 1 kB to
- * 8 kB being alike (Ice Lake Xeon at 2.8 GHz, gcc 12, 2026). */
-# define AHEAD 256
-
 MO_TARGET_BEGIN("avx512f,avx512dq")
+
+# define V_T __m512d
+# define V_N WIDTH
+# define V_SET1(a) _mm512_set1_pd(a)
+# define V_LOAD(p) _mm512_loadu_pd(p)
+# define V_LOAD_SINGLES(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+# define V_STORE(p, v) _mm512_storeu_pd(p, v)
+# define V_ADD(a, b) _mm512_add_pd(a, b)
+# include "exactsum/lanes.h"
 
 /* One of the sums that are kept side by side, because an addition takes four
  * cycles, but two can start in each. */
@@ -164,22 +168,6 @@ condense(const double *x, size_t n, int top, double *parts, const int levels)
     store(parts, &a, &start, levels);
 }
 
-/* Ends what mo_fp_begin() began: *acc += the n parts, if all was exact. */
-static bool
-conclude(const double *parts, size_t n, mo_accumulator *acc)
-{
-    if (mo_fp_rounded()) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(parts[i])) {
-            return false;
-        }
-    }
-    mo_accumulator_add_f64(acc, parts, n, sizeof parts[0]);
-    return true;
-}
-
 static MO_ALWAYS_INLINE bool
 attempt(const double *x, size_t n, int top, mo_accumulator *acc,
         const int levels)
@@ -222,17 +210,13 @@ singles(const float *x, size_t n, mo_accumulator *acc)
 
 # include "exactsum/attempts.h"
 
-# define V_T __m512d
-# define V_N WIDTH
-# define V_SET1(a) _mm512_set1_pd(a)
-# define V_LOAD(p) _mm512_loadu_pd(p)
-# define V_STORE(p, v) _mm512_storeu_pd(p, v)
-# define V_ADD(a, b) _mm512_add_pd(a, b)
+# include "exactsum/plain.h"
 # define V_SUM(a, b) _mm512_add_round_pd(a, b, UNFLAGGED)
 # define V_DIFFERENCE(a, b) _mm512_sub_round_pd(a, b, UNFLAGGED)
 # define V_EXACT_SUM(a, b, doubt) ((void)(doubt), _mm512_add_pd(a, b))
 # define V_IS_SURE(doubt) ((void)(doubt), !mo_fp_rounded())
 # include "exactsum/two_sum.h"
+# include "exactsum/side_by_side.h"
 
 MO_TARGET_END
 
@@ -249,7 +233,9 @@ const mo_kernel mo_kernel_avx512 = {
     .singles = singles,
     .attempt = {NULL, NULL, attempt2, attempt3, attempt4, attempt5},
     .columns = {NULL, columns1, columns2, columns3},
+    .columns_singles = {NULL, NULL, columns2_singles, columns3_singles},
     .rows = rows,
+    .rows_singles = rows_singles,
 };
 
 #endif

@@ -57,8 +57,12 @@ MO_STRICT_FLOATS
 # endif
 
 # define V_N 2
+# include "exactsum/lanes.h"
+# include "exactsum/plain.h"
+# include "exactsum/singles.h"
 # include "exactsum/extraction.h"
 # include "exactsum/two_sum.h"
+# include "exactsum/side_by_side.h"
 
 static bool
 usable(const mo_cpu *cpu)
@@ -73,7 +77,9 @@ const mo_kernel mo_kernel_baseline = {
     .singles = singles,
     .attempt = {NULL, NULL, attempt2, attempt3, attempt4, attempt5},
     .columns = {NULL, columns1, columns2, columns3},
+    .columns_singles = {NULL, NULL, columns2_singles, columns3_singles},
     .rows = rows,
+    .rows_singles = rows_singles,
 };
 
 #endif

@@ -57,19 +57,22 @@ mo_sigma(int exponent)
 typedef bool (*mo_attempt_singles)(const float *x, size_t n,
                                    mo_accumulator *acc);
 
-/* Adds n rows of `width` doubles, `stride` bytes from one to the next, to the
- * sums of the columns; or false, with those undefined.
- *   width  a multiple of 8
+/* The most columns that are summed side by side. */
+#define MO_MAX_WIDTH 1024
+
+/* Adds n rows of `width` doubles or singles, `stride` bytes from one to the
+ * next, to the sums of the columns; or false, with those undefined.
+ *   width  a multiple of 8, at most MO_MAX_WIDTH
  *   sums   each column's sum as 1 to 3 doubles, `width` from one to the next:
  *          zeros to begin with.  The first of a column is not finite if one of
  *          its items is not, or overflowed. */
-typedef bool (*mo_columns)(const double *x, size_t n, size_t width,
+typedef bool (*mo_columns)(const void *x, size_t n, size_t width,
                            ptrdiff_t stride, double *sums);
 
-/* Makes each of n rows of `length` contiguous doubles, `stride` bytes from one
- * to the next, into 2 * lanes doubles with the same sum, row after row in
- * parts; or false, with those undefined.  Not finite as above. */
-typedef bool (*mo_rows)(const double *x, size_t n, size_t length,
+/* Makes each of n rows of `length` contiguous doubles or singles, `stride`
+ * bytes from one to the next, into 2 * lanes doubles with the same sum, row
+ * after row in parts; or false, with those undefined.  Not finite as above. */
+typedef bool (*mo_rows)(const void *x, size_t n, size_t length,
                         ptrdiff_t stride, double *parts);
 
 #define MO_MAX_LANES 8
@@ -82,8 +85,9 @@ typedef struct mo_kernel {
     int lanes;
     mo_attempt_singles singles;
     mo_attempt attempt[MO_LEVELS + 1]; /* by levels, from 2 */
-    mo_columns columns[4];             /* by doubles for each sum, from 1 */
-    mo_rows rows;
+    /* By doubles for each sum: of doubles from 1, of singles from 2. */
+    mo_columns columns[4], columns_singles[4];
+    mo_rows rows, rows_singles;
 } mo_kernel;
 
 extern const mo_kernel mo_kernel_avx512, mo_kernel_avx2, mo_kernel_baseline;

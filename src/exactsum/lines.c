@@ -16,7 +16,7 @@
 /* Lines of a strip: 16 kB of sums, in the first-level cache with four rows of
  * items.  1000 columns of 1000: 25 to 28 GB/s, in strips of 256 19 to 22 (Ice
  * Lake Xeon, AVX-512). */
-#define STRIP ((size_t)1024)
+#define STRIP ((size_t)MO_MAX_WIDTH)
 
 /* Lines of a strip that failed which are tried again together. */
 #define SUBSTRIP ((size_t)64)
@@ -356,12 +356,15 @@ static bool
 try_strip(const job *j, size_t line, size_t width, double *sums, int terms)
 {
     const mo_lines *lines = j->lines;
-    const mo_columns columns = j->worker->ladder.kernel->columns[terms];
+    const mo_kernel *kernel = j->worker->ladder.kernel;
+    const mo_columns columns = lines->itemsize == sizeof(double)
+                                   ? kernel->columns[terms]
+                                   : kernel->columns_singles[terms];
     memset(sums, 0, (size_t)terms * width * sizeof *sums);
     for (size_t item = 0; item < lines->length; item += BAND) {
         size_t rows = Py_MIN(lines->length - item, BAND);
-        if (!columns((const double *)(const void *)item_at(j, line, item),
-                     rows, width, lines->item_stride, sums)) {
+        if (!columns(item_at(j, line, item), rows, width, lines->item_stride,
+                     sums)) {
             return false;
         }
     }
@@ -430,7 +433,7 @@ sum_tiles(const job *j, size_t line, size_t n)
     sum_alone(j, line, n);
 }
 
-/* --- long lines of doubles -------------------------------------------- */
+/* --- long lines ------------------------------------------------------- */
 
 /* What rows() makes of n lines, as lines of its own. */
 static bool
@@ -454,10 +457,13 @@ static void
 sum_long(const job *j, size_t line, size_t n)
 {
     const mo_lines *lines = j->lines;
+    const mo_kernel *kernel = j->worker->ladder.kernel;
+    const mo_rows rows = lines->itemsize == sizeof(double)
+                             ? kernel->rows
+                             : kernel->rows_singles;
     double parts[TILE_LINES * 2 * MO_MAX_LANES], sums[2 * TILE_LINES];
-    const double *x = (const double *)(const void *)item_at(j, line, 0);
-    if (j->worker->ladder.kernel->rows(x, n, lines->length, lines->line_stride,
-                                       parts) &&
+    if (rows(item_at(j, line, 0), n, lines->length, lines->line_stride,
+             parts) &&
         try_parts(j, parts, n, sums)) {
         conclude(j, line, n, sums, TILE_LINES, 2);
     }
@@ -511,16 +517,15 @@ static void
 sum_some(const job *j, size_t line, size_t n)
 {
     const mo_lines *lines = j->lines;
-    const bool doubles = lines->itemsize == sizeof(double);
-    const bool contiguous = lines->item_stride == (ptrdiff_t)lines->itemsize;
-    const bool plain = doubles && lines->filter == NULL;
+    const ptrdiff_t size = (ptrdiff_t)lines->itemsize;
+    const bool plain = lines->filter == NULL;
     if (j->worker->ladder.kernel->lanes == 0) {
         sum_alone(j, line, n);
     }
-    else if (plain && contiguous && lines->length >= LONG) {
+    else if (plain && lines->item_stride == size && lines->length >= LONG) {
         sum_long_lines(j, line, n);
     }
-    else if (plain && lines->line_stride == sizeof(double)) {
+    else if (plain && lines->line_stride == size) {
         sum_side_by_side(j, line, n);
     }
     else if (!lie_side_by_side(lines) && lines->length >= LONG_ALONE) {

@@ -1,28 +1,18 @@
 /* two_sum.h - many sums side by side, each kept as a few doubles.
  *
- * The body of a part of a kernel, included by one file for each instruction
- * set after extraction.h, on whose definitions it builds, or with definitions
- * of V_T, V_N, V_SET1, V_LOAD, V_STORE and
+ * The body of a part of a kernel, included after lanes.h by one file for each
+ * instruction set, which defines V_XOR and V_OR, of the bits, or
  *     V_SUM(a, b), V_DIFFERENCE(a, b)  rounded to nearest
  *     V_EXACT_SUM(a, b, doubt)         a + b; if that had to be rounded, it is
  *                                      noted in V_T *doubt or in the flags
  *     V_IS_SURE(doubt)                 whether nothing was noted
- * and gets columns1 to columns3 and rows (see kernels.h).
  *
  * (s, e) + x is (t, e + r), where t + r = s + x exactly: D. E. Knuth's TwoSum
  * (The Art of Computer Programming, vol. 2, 4.2.2, theorem B), which holds for
  * any s and x unless t overflows.  So s + e stays exact as long as no addition
  * to e is rounded; with a third double, as long as none to that is.  Where t
- * overflows, or an item is not finite, s + e is not either. */
-
-#ifndef MO_EXACTSUM_TWO_SUM_H
-# define MO_EXACTSUM_TWO_SUM_H
-static inline const double *
-mo_at(const double *p, ptrdiff_t bytes)
-{
-    return (const double *)(const void *)((const char *)p + bytes);
-}
-#endif
+ * overflows, or an item is not finite, s + e is not either.
+ * No include guard. */
 
 #ifndef V_EXACT_SUM
 
@@ -77,15 +67,15 @@ grow(expansion *a, V_T x, V_T *doubt, const int terms)
 
 /* Adds `count` rows to V_N columns, whose sums are loaded and stored once. */
 static MO_ALWAYS_INLINE void
-add_rows(const double *x, const int count, ptrdiff_t stride, double *sums,
-         size_t width, V_T *doubt, const int terms)
+add_exactly(const char *x, const int count, ptrdiff_t stride, double *sums,
+            size_t width, V_T *doubt, const int terms, const size_t size)
 {
     expansion a = {V_LOAD(sums), V_LOAD(sums + width), V_SET1(0.0)};
     if (terms == 3) {
         a.f = V_LOAD(sums + 2 * width);
     }
     for (int i = 0; i < count; i++) {
-        grow(&a, V_LOAD(mo_at(x, i * stride)), doubt, terms);
+        grow(&a, load(x + i * stride, size), doubt, terms);
     }
     V_STORE(sums, a.s);
     V_STORE(sums + width, a.e);
@@ -95,83 +85,60 @@ add_rows(const double *x, const int count, ptrdiff_t stride, double *sums,
 }
 
 static MO_ALWAYS_INLINE bool
-columns(const double *x, size_t n, size_t width, ptrdiff_t stride,
-        double *sums, const int terms)
+add_rows_exactly(const char *x, size_t n, size_t width, ptrdiff_t stride,
+                 double *sums, const int terms, const size_t size)
 {
     V_T doubt = V_SET1(0.0);
     mo_fp_begin();
-    for (; n >= 4; n -= 4, x = mo_at(x, 4 * stride)) {
+    for (; n >= 4; n -= 4, x += 4 * stride) {
         for (size_t j = 0; j < width; j += V_N) {
-            add_rows(x + j, 4, stride, sums + j, width, &doubt, terms);
+            add_exactly(x + j * size, 4, stride, sums + j, width, &doubt,
+                        terms, size);
         }
     }
-    for (; n > 0; n--, x = mo_at(x, stride)) {
+    for (; n > 0; n--, x += stride) {
         for (size_t j = 0; j < width; j += V_N) {
-            add_rows(x + j, 1, stride, sums + j, width, &doubt, terms);
+            add_exactly(x + j * size, 1, stride, sums + j, width, &doubt,
+                        terms, size);
         }
     }
     return V_IS_SURE(doubt);
 }
 
-/* Few doubles are widened singles that do not add up exactly. */
-static bool
-columns1(const double *x, size_t n, size_t width, ptrdiff_t stride,
-         double *sums)
-{
-    mo_fp_begin();
-    for (; n > 0; n--, x = mo_at(x, stride)) {
-        for (size_t j = 0; j < width; j += V_N) {
-            V_STORE(sums + j, V_ADD(V_LOAD(sums + j), V_LOAD(x + j)));
-        }
-    }
-    return !mo_fp_rounded();
-}
-
-static bool
-columns2(const double *x, size_t n, size_t width, ptrdiff_t stride,
-         double *sums)
-{
-    return columns(x, n, width, stride, sums, 2);
-}
-
-static bool
-columns3(const double *x, size_t n, size_t width, ptrdiff_t stride,
-         double *sums)
-{
-    return columns(x, n, width, stride, sums, 3);
-}
-
 /* 2 * V_N doubles with the sum of n. */
 static MO_ALWAYS_INLINE void
-condense_row(const double *x, size_t n, double *parts, V_T *doubt)
+condense_row(const char *x, size_t n, double *parts, V_T *doubt,
+             const size_t size)
 {
     const V_T zero = V_SET1(0.0);
+    const size_t step = V_N * size;
     expansion a = {zero, zero, zero}, b = a;
-    const double *end = x + n;
-    for (; end - x >= 2 * V_N; x += 2 * V_N) {
-        MO_PREFETCH(x + AHEAD);
-        grow(&a, V_LOAD(x), doubt, 2);
-        grow(&b, V_LOAD(x + V_N), doubt, 2);
+    for (; n >= 2 * V_N; n -= 2 * V_N, x += 2 * step) {
+        MO_PREFETCH(x + AHEAD * sizeof(double));
+        grow(&a, load(x, size), doubt, 2);
+        grow(&b, load(x + step, size), doubt, 2);
     }
-    while (x < end) {
-        double padded[V_N] = {0};
-        size_t rest = (size_t)(end - x) < V_N ? (size_t)(end - x) : V_N;
-        memcpy(padded, x, rest * sizeof *x);
-        grow(&b, V_LOAD(padded), doubt, 2);
-        x += rest;
+    if (n >= V_N) {
+        grow(&a, load(x, size), doubt, 2);
+        n -= V_N;
+        x += step;
+    }
+    if (n > 0) {
+        grow(&b, load_some(x, n, size), doubt, 2);
     }
     grow(&a, b.s, doubt, 2);
     V_STORE(parts, a.s);
     V_STORE(parts + V_N, V_EXACT_SUM(a.e, b.e, doubt));
 }
 
-static bool
-rows(const double *x, size_t n, size_t length, ptrdiff_t stride, double *parts)
+static MO_ALWAYS_INLINE bool
+condense_rows_exactly(const char *x, size_t n, size_t length, ptrdiff_t stride,
+                      double *parts, const size_t size)
 {
     V_T doubt = V_SET1(0.0);
     mo_fp_begin();
-    for (size_t i = 0; i < n; i++, x = mo_at(x, stride)) {
-        condense_row(x, length, parts + i * 2 * V_N, &doubt);
+    for (; n > 0; n--, x += stride, parts += 2 * V_N) {
+        condense_row(x, length, parts, &doubt, size);
     }
     return V_IS_SURE(doubt);
 }

@@ -17,13 +17,11 @@ int
 mo_foreign_set_type(mo_foreign *foreign, char kind, Py_ssize_t itemsize,
                     const char *format)
 {
-    bool is_known = itemsize == 2 || itemsize == 4 || itemsize == 8;
-    if (kind == 'i' || kind == 'u' || kind == 'b') {
-        is_known = is_known || itemsize == 1;
-    }
-    else if (kind != 'f') {
-        is_known = false;
-    }
+    bool is_wide = itemsize == 2 || itemsize == 4 || itemsize == 8;
+    bool is_known = kind == 'f'                  ? is_wide
+                    : kind == 'i' || kind == 'u' ? is_wide || itemsize == 1
+                    : kind == 'b'                ? itemsize == 1
+                                                 : false;
     if (!is_known) {
         PyErr_Format(PyExc_TypeError,
                      "cannot read items of format '%.100s' as real numbers",

@@ -117,9 +117,28 @@ view_get_t(PyObject *op, void *closure)
     return mo_view_subobject(&view);
 }
 
+static PyObject *
+view_get_flat(PyObject *op, void *closure)
+{
+    mo_view view = mo_view_of(op);
+    if (!mo_view_flatten(&view)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "the rows do not follow each other in memory: use "
+                        "m.copy().flat");
+        return NULL;
+    }
+    return mo_view_subobject(&view);
+}
+
 PyGetSetDef mo_view_getset[] = {
     {"T", view_get_t, NULL,
      PyDoc_STR("The transpose, a view.  A vector's is the vector."), NULL},
+    {"flat", view_get_flat, NULL,
+     PyDoc_STR(
+         "All items, row after row, as a FloatVector, a view.  ValueError\n"
+         "if a slice or transpose leaves no step from each to the next:\n"
+         "then use m.copy().flat."),
+     NULL},
     {"shape", view_get_shape, NULL, PyDoc_STR("The number of items per axis."),
      NULL},
     {"dtype", view_get_dtype, NULL,

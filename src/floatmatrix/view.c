@@ -91,6 +91,24 @@ mo_view_transpose(const mo_view *view)
 }
 
 bool
+mo_view_flatten(mo_view *view)
+{
+    const Py_ssize_t *shape = view->shape, *strides = view->strides;
+    if (!mo_view_is_empty(view) && shape[0] > 1 && shape[1] > 1 &&
+        strides[0] != shape[1] * strides[1]) {
+        return false;
+    }
+    if (shape[1] == 1) {
+        view->strides[1] = strides[0]; /* a column */
+    }
+    view->shape[1] = shape[0] * shape[1];
+    view->shape[0] = 1;
+    view->ndim = 1;
+    view->is_owner = false;
+    return true;
+}
+
+bool
 mo_view_is_contiguous(const mo_view *view)
 {
     Py_ssize_t size = mo_itemsize(view->storage->typecode);

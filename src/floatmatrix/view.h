@@ -169,6 +169,11 @@ mo_view_row(const mo_view *view, Py_ssize_t index);
 mo_view
 mo_view_transpose(const mo_view *view);
 
+/* Makes it a vector of all items, row after row; false, with the view as it was,
+ * if there is no one step from each to the next. */
+bool
+mo_view_flatten(mo_view *view);
+
 bool
 mo_view_is_contiguous(const mo_view *view);
 

@@ -14,14 +14,6 @@
 #define MATRIX_BYTES 192
 #define RANGE_BYTES 48
 
-static bool
-is_repeated(mo_scan *scan, uint64_t hash)
-{
-    int added = mo_table_add(&scan->contents, hash, 0);
-    scan->out_of_memory |= added < 0;
-    return added == 0;
-}
-
 /* ---- duplicates ---------------------------------------------------------- */
 
 static uint64_t
@@ -40,7 +32,8 @@ hash_bytes(const void *data, size_t length, uint64_t seed)
     uint64_t h = scramble(seed ^ length), word;
     for (; length >= sizeof(word); length -= sizeof(word)) {
         memcpy(&word, p, sizeof(word));
-        h = scramble(h ^ word);
+        h = (h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        h ^= h >> 32;
         p += sizeof(word);
     }
     word = 0;
@@ -71,6 +64,17 @@ mo_content_hash(PyObject *obj)
 }
 
 static void
+settle(mo_scan *scan, const mo_candidate *candidate)
+{
+    int added = mo_table_add(&scan->contents, candidate->hash, 0);
+    scan->out_of_memory |= added < 0;
+    mo_row *row = &scan->rows[candidate->row];
+    row->items += added == 0;
+    row->after += added == 0 ? 0 : candidate->bytes;
+}
+
+/* Counts an object, and says later whether it repeats another. */
+static void
 count_duplicates(mo_scan *scan, mo_kind kind, PyObject *obj, uint32_t node,
                  size_t bytes, uint64_t hash)
 {
@@ -78,11 +82,24 @@ count_duplicates(mo_scan *scan, mo_kind kind, PyObject *obj, uint32_t node,
     if (row == NULL) {
         return;
     }
-    bool repeated = is_repeated(scan, hash);
     row->count++;
-    row->items += repeated;
     row->now += bytes;
-    row->after += repeated ? 0 : bytes;
+    mo_candidate *slot = &scan->candidates[scan->n_candidates % MO_CANDIDATES];
+    if (scan->n_candidates++ >= MO_CANDIDATES) {
+        settle(scan, slot);
+    }
+    *slot = (mo_candidate){hash, bytes, (uint32_t)(row - scan->rows)};
+    mo_table_prefetch(&scan->contents, hash);
+}
+
+void
+mo_find_last_duplicates(mo_scan *scan)
+{
+    size_t n = scan->n_candidates;
+    for (size_t i = n > MO_CANDIDATES ? n - MO_CANDIDATES : 0; i < n; i++) {
+        settle(scan, &scan->candidates[i % MO_CANDIDATES]);
+    }
+    scan->n_candidates = 0;
 }
 
 void

@@ -24,6 +24,10 @@ mo_content_hash(PyObject *obj);
 void
 mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
 
+/* Looks up what mo_find_duplicates has put off. */
+void
+mo_find_last_duplicates(mo_scan *scan);
+
 /* An exact list or tuple; returns how many of its items need no further walk
  * because they were numbers, or the rows of a matrix. */
 Py_ssize_t

@@ -5,6 +5,7 @@
  * made to own what they point to. */
 #include "heap/heap.h"
 
+#include "heap/allocator.h"
 #include "heap/layout.h"
 #include "heap/scan.h"
 
@@ -58,61 +59,69 @@ or_none(PyObject *obj)
     return obj != NULL ? obj : Py_None;
 }
 
+/* The path of a node as a tuple of tuples (step, name), from its root. */
 static PyObject *
-node_list(const mo_scan *scan)
+path_of(const mo_scan *scan, uint32_t node)
 {
-    PyObject *list = PyList_New((Py_ssize_t)scan->n_nodes);
-    for (size_t i = 0; list != NULL && i < scan->n_nodes; i++) {
-        const mo_node *node = &scan->nodes[i];
-        PyObject *item =
-            Py_BuildValue("(IsO)", (unsigned int)node->parent,
-                          step_names[node->step], or_none(node->name));
-        if (item == NULL) {
-            Py_CLEAR(list);
+    PyObject *path = PyTuple_New(scan->nodes[node].depth);
+    for (; path != NULL && node != 0; node = scan->nodes[node].parent) {
+        const mo_node *at = &scan->nodes[node];
+        PyObject *step =
+            Py_BuildValue("(sO)", step_names[at->step], or_none(at->name));
+        if (step == NULL) {
+            Py_CLEAR(path);
         }
         else {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+            PyTuple_SET_ITEM(path, at->depth - 1, step);
         }
     }
-    return list;
+    return path;
 }
 
 static PyObject *
-row_list(const mo_scan *scan)
+row_object(const mo_scan *scan, const mo_row *row)
 {
-    PyObject *list = PyList_New((Py_ssize_t)scan->n_rows);
+    PyObject *path = path_of(scan, row->node);
+    if (path == NULL) {
+        return NULL;
+    }
+    return Py_BuildValue(
+        "(sNOOKKKK)", kind_names[row->kind], path, (PyObject *)row->type,
+        or_none(row->example), (unsigned long long)row->count,
+        (unsigned long long)row->items, (unsigned long long)row->now,
+        (unsigned long long)row->after);
+}
+
+/* The rows that would save enough, and those of types. */
+static PyObject *
+row_list(const mo_scan *scan, uint64_t min_saving)
+{
+    PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < scan->n_rows; i++) {
         const mo_row *row = &scan->rows[i];
-        PyObject *item = Py_BuildValue(
-            "(sIOOKKKK)", kind_names[row->kind], (unsigned int)row->node,
-            (PyObject *)row->type, or_none(row->example),
-            (unsigned long long)row->count, (unsigned long long)row->items,
-            (unsigned long long)row->now, (unsigned long long)row->after);
-        if (item == NULL) {
+        if (row->kind != MO_TYPE && row->now < row->after + min_saving) {
+            continue;
+        }
+        PyObject *item = row_object(scan, row);
+        if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
         }
-        else {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
-        }
+        Py_XDECREF(item);
     }
     return list;
 }
 
 static PyObject *
-as_objects(mo_scan *scan)
+as_objects(mo_scan *scan, uint64_t min_saving)
 {
     own_references(scan);
-    PyObject *rows = row_list(scan);
-    PyObject *nodes = rows != NULL ? node_list(scan) : NULL;
-    PyObject *result = NULL;
-    if (nodes != NULL) {
-        result = Py_BuildValue("(OOn)", rows, nodes,
-                               (Py_ssize_t)mo_scan_bytes(scan));
-    }
-    Py_XDECREF(rows);
-    Py_XDECREF(nodes);
+    PyObject *rows = row_list(scan, min_saving);
     drop_references(scan);
-    return result;
+    if (rows == NULL) {
+        return NULL;
+    }
+    return Py_BuildValue("(Nnn)", rows, (Py_ssize_t)scan->n_nodes,
+                         (Py_ssize_t)mo_scan_bytes(scan));
 }
 
 /* roots: a tuple of tuples (name, object, whether it is a namespace). */
@@ -158,11 +167,13 @@ walk_roots(mo_scan *scan, PyObject *roots)
 }
 
 PyDoc_STRVAR(scan_heap_doc,
-"_scan_heap(roots, everything, /)\n--\n\n"
+"_scan_heap(roots, everything, min_saving=0, /)\n--\n\n"
 "Walk what the roots own, and with everything all that the collector tracks.\n\n"
 "roots is a tuple of tuples (name, object, is_namespace).  Returns (rows,\n"
-"nodes, bytes): rows are (kind, node, type, example, count, items, now,\n"
-"after), nodes are (parent, step, name), bytes is what the walk needed.");
+"nodes, bytes): rows are (kind, path, type, example, count, items, now,\n"
+"after), those that save less than min_saving bytes left out but for the\n"
+"kind type; paths are tuples of (step, name), nodes is how many different\n"
+"ones there are, bytes is what the walk needed.");
 
 /* The walk relies on nothing dying meanwhile, and on layouts, that only a
  * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
@@ -184,10 +195,11 @@ scan_heap(PyObject *module, PyObject *args)
 {
     PyObject *roots, *tracked = NULL;
     int everything;
+    unsigned long long min_saving = 0;
     mo_scan scan;
     if (require_gil() < 0 ||
-        !PyArg_ParseTuple(args, "O!p:_scan_heap", &PyTuple_Type, &roots,
-                          &everything) ||
+        !PyArg_ParseTuple(args, "O!p|K:_scan_heap", &PyTuple_Type, &roots,
+                          &everything, &min_saving) ||
         check_roots(roots) < 0) {
         return NULL;
     }
@@ -200,12 +212,13 @@ scan_heap(PyObject *module, PyObject *args)
         if (everything) {
             mo_gc_visit(tracked, visit_tracked, &scan);
         }
+        mo_scan_finish(&scan);
     }
     if (scan.out_of_memory) {
         PyErr_NoMemory();
     }
     else {
-        result = as_objects(&scan);
+        result = as_objects(&scan, min_saving);
     }
     mo_scan_clear(&scan);
     Py_XDECREF(tracked);
@@ -223,7 +236,24 @@ object_bytes(PyObject *module, PyObject *obj)
     return require_gil() < 0 ? NULL : PyLong_FromSize_t(mo_object_bytes(obj));
 }
 
+PyDoc_STRVAR(pymalloc_bytes_doc,
+"_pymalloc_bytes()\n--\n\n"
+"Return (held, used): bytes of pymalloc's arenas, and of the blocks in use in\n"
+"them, which are 0 while another allocator is in use.  None if not told.");
+
+static PyObject *
+pymalloc_bytes(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    uint64_t held, used;
+    if (!mo_pymalloc_bytes(&held, &used)) {
+        Py_RETURN_NONE;
+    }
+    return Py_BuildValue("(KK)", (unsigned long long)held,
+                         (unsigned long long)used);
+}
+
 static PyMethodDef heap_methods[] = {
+    {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},
     {NULL, NULL, 0, NULL},

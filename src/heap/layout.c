@@ -96,13 +96,12 @@ str_bytes(PyObject *str)
 static size_t
 int_bytes(PyObject *number)
 {
-    int overflow;
-    long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    int64_t value;
     size_t digits = 3; /* of 30 bits, 4 bytes each */
-    if (overflow != 0) {
+    if (!mo_int_as_int64(number, &value)) {
         digits = MO_LONG_NUM_BITS(number) / PyLong_SHIFT + 1;
     }
-    else if (value > -(1LL << 60) && value < 1LL << 60) {
+    else if (value > -(INT64_C(1) << 60) && value < INT64_C(1) << 60) {
         digits = 2; /* one would round to the same */
     }
     return mo_rounded((size_t)PyLong_Type.tp_basicsize + digits * 4);
@@ -257,6 +256,84 @@ mo_shared_name(PyTypeObject *type, size_t i)
     return ((const unicode_entry *)(keys->indices + index_bytes))[i].key;
 }
 
+bool
+mo_has_only_attributes(PyTypeObject *type)
+{
+    size_t weak = type->tp_weaklistoffset > 0 ? sizeof(PyObject *) : 0;
+    return (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0 &&
+           type->tp_itemsize == 0 &&
+           (size_t)type->tp_basicsize <= sizeof(PyObject) + weak;
+}
+
+/* ---- ahead of the walk --------------------------------------------------- */
+
+/* As many attributes or entries as one table of the least size has room for,
+ * and about as many as are walked before the next object is. */
+#define PREFETCHED 6
+
+static void
+prefetch_lines(const void *start)
+{
+    MO_PREFETCH(start);
+    MO_PREFETCH((const char *)start + 64);
+}
+
+void
+mo_prefetch_parts(PyObject *obj)
+{
+    PyObject **values;
+    if (PyDict_CheckExact(obj)) {
+        prefetch_lines(keys_of(obj));
+    }
+    else if (PyList_CheckExact(obj)) {
+        MO_PREFETCH(((PyListObject *)obj)->ob_item);
+    }
+    else if (mo_inline_values(obj, &values) != 0) {
+        MO_PREFETCH(values);
+    }
+    else if (has_managed_dict(obj) && mo_managed_dict(obj) != NULL) {
+        MO_PREFETCH(mo_managed_dict(obj));
+    }
+}
+
+void
+mo_prefetch_entry(PyObject *dict, Py_ssize_t i)
+{
+    const dict_keys *keys = keys_of(dict);
+    if (keys->kind != KEYS_UNICODE || i >= keys->nentries) {
+        return;
+    }
+    const char *entries =
+        keys->indices + ((size_t)1 << keys->log2_index_bytes);
+    const unicode_entry *entry = (const unicode_entry *)entries + i;
+    MO_PREFETCH(entry->key);
+    MO_PREFETCH(entry->value);
+}
+
+void
+mo_prefetch_contents(PyObject *obj)
+{
+    PyObject **items;
+    Py_ssize_t n = 0;
+    if (PyDict_CheckExact(obj)) {
+        for (Py_ssize_t i = 0; i < PREFETCHED; i++) {
+            mo_prefetch_entry(obj, i);
+        }
+        return;
+    }
+    if (PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) {
+        n = mo_items(obj, &items);
+    }
+    else {
+        n = (Py_ssize_t)mo_inline_values(obj, &items);
+    }
+    for (Py_ssize_t i = 0; i < n && i < PREFETCHED; i++) {
+        MO_PREFETCH(items[i]);
+    }
+}
+
+/* ---- any object ---------------------------------------------------------- */
+
 /* Items that lie in the object itself.  Frames and generators are allocated
  * with room for some, but keep no length; metaclasses give no instances any. */
 static size_t
@@ -291,13 +368,21 @@ plain_bytes(PyObject *obj)
            (mo_managed_values(obj) != NULL ? mo_rounded(values) : 0);
 }
 
-/* ---- any object --------------------------------------------------------- */
+static bool
+is_bytearray(PyObject *obj)
+{
+    return (size_t)Py_TYPE(obj)->tp_basicsize >= sizeof(PyByteArrayObject) &&
+           PyByteArray_Check(obj);
+}
 
 size_t
 mo_object_bytes(PyObject *obj)
 {
     if (PyUnicode_CheckExact(obj)) {
         return str_bytes(obj);
+    }
+    if (PyFloat_CheckExact(obj)) {
+        return mo_rounded(sizeof(PyFloatObject));
     }
     if (PyLong_CheckExact(obj)) {
         return int_bytes(obj);
@@ -320,7 +405,7 @@ mo_object_bytes(PyObject *obj)
     else if (PyAnySet_CheckExact(obj)) {
         return set_bytes(obj);
     }
-    else if (PyByteArray_Check(obj)) {
+    else if (is_bytearray(obj)) {
         owned = mo_rounded((size_t)((PyByteArrayObject *)obj)->ob_alloc);
     }
     return plain_bytes(obj) + owned;

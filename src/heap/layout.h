@@ -32,6 +32,25 @@ mo_set_bytes(size_t length);
 size_t
 mo_room(PyObject *obj);
 
+/* Whether an object can own others: PyObject_IS_GC, but in line. */
+static inline bool
+mo_is_container(PyObject *obj)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    return PyType_IS_GC(type) &&
+           (type->tp_is_gc == NULL || type->tp_is_gc(obj));
+}
+
+/* The items of a list or tuple, borrowed; returns how many.  A tuple that is
+ * being filled has some that are NULL. */
+static inline Py_ssize_t
+mo_items(PyObject *sequence, PyObject ***items)
+{
+    *items = PyList_Check(sequence) ? ((PyListObject *)sequence)->ob_item
+                                    : ((PyTupleObject *)sequence)->ob_item;
+    return Py_SIZE(sequence);
+}
+
 /* The instance's dict, borrowed, or NULL if it has none (yet). */
 PyObject *
 mo_instance_dict(PyObject *obj);
@@ -53,5 +72,25 @@ mo_shared_name(PyTypeObject *type, size_t i);
 /* How many attributes a class's instances have in common. */
 size_t
 mo_shared_names(PyTypeObject *type);
+
+/* Whether its instances have nothing but attributes and, maybe, weak
+ * references: nothing else that a walk could find. */
+bool
+mo_has_only_attributes(PyTypeObject *type);
+
+/* ---- ahead of the walk: only hints --------------------------------------- */
+
+/* Asks the cache for where an object keeps references, such as a dict's table;
+ * the object itself is read. */
+void
+mo_prefetch_parts(PyObject *obj);
+
+/* Asks for the first objects that it refers to; the parts are read. */
+void
+mo_prefetch_contents(PyObject *obj);
+
+/* Asks for a dict's entry number i: its key and value. */
+void
+mo_prefetch_entry(PyObject *dict, Py_ssize_t i);
 
 #endif

@@ -15,7 +15,7 @@
 #ifndef MO_HEAP_SCAN_H
 #define MO_HEAP_SCAN_H
 
-#include "heap/table.h"
+#include "heap/marks.h"
 
 /* How a node is reached from its parent. */
 typedef enum {
@@ -64,31 +64,45 @@ typedef struct {
 
 typedef struct {
     PyObject *obj;
+    Py_ssize_t next; /* what of it comes next: an index, a dict's position */
     uint32_t node;
+    uint8_t step; /* an mo_step: how a dict's values are named */
 } mo_pending;
 
-/* A node found by the name itself, not by its contents: names are mostly
- * interned, and records of one shape follow each other. */
+/* A node or row found lately: what was asked, and the answer. */
 typedef struct {
-    PyObject *name;
-    uint32_t parent, step;
-    uint32_t node; /* 0: nothing is here */
+    const void *pointer; /* a node's name, a row's type */
+    uint32_t number;     /* a node's parent, a row's node */
+    uint32_t kind;       /* an mo_step, an mo_kind */
+    uint32_t found;
+    bool known; /* something is here */
 } mo_recent;
 
 #define MO_RECENT 256
 
+/* A string or tuple that may repeat another. */
 typedef struct {
-    mo_table met;      /* set of objects, by address */
+    uint64_t hash; /* of its contents */
+    uint64_t bytes;
+    uint32_t row; /* where to count it if it does */
+} mo_candidate;
+
+#define MO_CANDIDATES 16
+
+typedef struct {
+    mo_marks met;      /* objects */
     mo_table contents; /* set of hashes of strings and tuples */
+    /* The latest, a ring: looked up once their place is in the cache. */
+    mo_candidate candidates[MO_CANDIDATES];
+    size_t n_candidates; /* that there have been, ever */
     mo_table node_index, row_index;
     mo_node *nodes; /* owned; node 0 is nowhere */
     size_t n_nodes, nodes_capacity;
     mo_row *rows; /* owned */
     size_t n_rows, rows_capacity;
-    mo_pending *stack; /* owned: met, not yet walked */
+    mo_pending *stack; /* owned: met, not yet walked to the end */
     size_t n_stack, stack_capacity;
-    mo_recent recent[MO_RECENT];
-    size_t last_type; /* index of the MO_TYPE row used last */
+    mo_recent recent_nodes[MO_RECENT], recent_rows[MO_RECENT];
     /* Everything there is, or only what the roots own: then not the types,
      * modules and functions that objects refer to. */
     bool everything;
@@ -115,19 +129,30 @@ mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
 void
 mo_scan_tracked(mo_scan *scan, PyObject *obj);
 
+/* Ends the walk: the rows are complete. */
+void
+mo_scan_finish(mo_scan *scan);
+
 /* Bytes that the scan owns. */
 size_t
 mo_scan_bytes(const mo_scan *scan);
 
-/* ---- for findings.c ----------------------------------------------------- */
+/* ---- for findings.c and rows.c ------------------------------------------- */
 
 /* Whether this is the first time that `obj` is met. */
 bool
 mo_scan_meets(mo_scan *scan, PyObject *obj);
 
-/* Meets an object that owns no others: counts it and looks for duplicates. */
-void
-mo_scan_leaf(mo_scan *scan, PyObject *obj, uint32_t node);
+/* Room for one more in a growing array of `size`-byte items; NULL, and the
+ * scan is over, without memory. */
+void *
+mo_scan_make_room(mo_scan *scan, void *items, size_t used, size_t *capacity,
+                  size_t size);
+
+/* The node one step below another, made if need be; the other one itself at
+ * the greatest depth, and without memory, when the scan is over. */
+uint32_t
+mo_scan_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name);
 
 /* The row of its kind, node and type, made if need be; NULL, and the scan is
  * over, without memory.  Valid until the next call. */

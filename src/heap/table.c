@@ -3,7 +3,7 @@
 
 #include "heap/block.h"
 
-#define FIRST_CAPACITY 256
+#define FIRST_SHIFT 56 /* 256 slots */
 
 /* The slot of `key`, or the empty one where it would go.  Key 0 stands for
  * "empty", so a key of 0 counts as 1. */
@@ -33,8 +33,8 @@ static int
 grow(mo_table *table)
 {
     mo_table bigger = {.used = table->used, .is_map = table->is_map};
-    bigger.capacity =
-        table->capacity != 0 ? 2 * table->capacity : FIRST_CAPACITY;
+    bigger.shift = table->capacity != 0 ? table->shift - 1 : FIRST_SHIFT;
+    bigger.capacity = (size_t)1 << (64 - bigger.shift);
     if (bigger.capacity > SIZE_MAX / sizeof(uint64_t)) {
         return -1;
     }

@@ -10,20 +10,31 @@
 #include "compat.h"
 
 typedef struct {
-    uint64_t *keys;   /* owned; capacity of them, 0 is an empty slot */
-    uint32_t *values; /* owned; as many, or NULL in a set */
-    size_t used;      /* at most 5/8 of the capacity */
-    size_t capacity;  /* a power of two, or 0 */
+    uint64_t *keys;     /* owned; capacity of them, 0 is an empty slot */
+    uint32_t *values;   /* owned; as many, or NULL in a set */
+    size_t used;        /* at most 5/8 of the capacity */
+    size_t capacity;    /* a power of two, or 0 */
+    unsigned int shift; /* 64 less its binary logarithm */
     bool is_map;
 } mo_table;
 
-/* Where the search for a key begins: to be had in the cache in time. */
+/* Where the search for a key begins: to be had in the cache in time.  The upper
+ * bits, so that a table that grows keeps the order of its keys, and both are
+ * gone through from one end to the other. */
 static inline size_t
 mo_table_start(const mo_table *table, uint64_t key)
 {
     /* 2**64 divided by the golden ratio, odd. */
-    uint64_t h = key * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(h >> 32) & (table->capacity - 1);
+    return (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> table->shift);
+}
+
+/* Asks for it. */
+static inline void
+mo_table_prefetch(const mo_table *table, uint64_t key)
+{
+    if (table->capacity != 0) {
+        MO_PREFETCH(&table->keys[mo_table_start(table, key)]);
+    }
 }
 
 /* The value of `key`, or `missing`. */

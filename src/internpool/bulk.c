@@ -6,104 +6,123 @@
  * will read, so that the waits overlap. */
 #include "internpool/internal.h"
 
-/* Strings in a block.  8, 16 and 32 are alike: 48 to 50 ns a string of 1,000
- * distinct ones, 119 to 121 of 200,000; with 64, 53 and 125 (CPython 3.11, 2.8
- * GHz Xeon). */
-#define BLOCK 32
-
 /* Signals are looked at after so many blocks: some milliseconds. */
 #define BLOCKS_BETWEEN_SIGNALS 2048
 
-/* The strings of one block that a lookup is worth. */
+static bool
+is_too_long(const mo_pool *pool, PyObject *string)
+{
+    return MO_UNLIKELY(mo_pool_is_too_long(pool, string));
+}
+
+/* What the steps of a lookup hand on. */
 typedef struct {
-    int count;
-    PyObject **item[BLOCK]; /* where it is, an owned reference */
-    uint64_t hash[BLOCK];
-    uint32_t index[BLOCK]; /* entry that may equal it, or MO_NO_ENTRY */
-} candidates;
+    uint64_t hash[MO_STRINGS]; /* unset for what is too long */
+    uint32_t
+        index[MO_STRINGS]; /* of an entry that may be it, or MO_NO_ENTRY */
+} lookups;
+
+static void
+fetch_residents(const mo_pool *pool, PyObject *const *strings, int n,
+                lookups *block)
+{
+    for (int i = 0; i < n; i++) {
+        if (!is_too_long(pool, strings[i])) {
+            block->hash[i] = mo_hash_str(pool->key, strings[i]);
+            mo_table_fetch_slot(&pool->table, block->hash[i]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        block->index[i] =
+            is_too_long(pool, strings[i])
+                ? MO_NO_ENTRY
+                : mo_table_fetch_entry(&pool->table, block->hash[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        mo_table_fetch_string(&pool->table, block->index[i]);
+    }
+}
+
+/* 0, or -1 with an exception set. */
+static int
+intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
+                         PyObject **kept, mo_victims *victims)
+{
+    lookups block;
+    assert(n <= MO_STRINGS);
+    fetch_residents(pool, strings, n, &block);
+    for (int i = 0; i < n; i++) {
+        kept[i] = is_too_long(pool, strings[i])
+                      ? mo_pool_bypass_lock_held(pool, strings[i])
+                      : mo_pool_intern_lock_held(pool, strings[i],
+                                                 block.hash[i], victims);
+        if (kept[i] == NULL) {
+            while (i-- > 0) {
+                Py_DECREF(kept[i]); /* `strings` has it too, or the pool */
+            }
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
+                  PyObject **kept)
+{
+    int status;
+    mo_victims victims;
+    victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    status =
+        intern_strings_lock_held(mo_pool_of(op), strings, n, kept, &victims);
+    MO_END_CRITICAL_SECTION();
+    mo_victims_release(&victims);
+    return status;
+}
+
+/* --- lists ---------------------------------------------------------------- */
 
 /* Strings that others have replaced, to be released after unlocking. */
 typedef struct {
     int count;
-    PyObject *string[BLOCK];
+    PyObject *string[MO_STRINGS];
 } leftovers;
 
-/* Chooses, hashes and counts the strings among n <= BLOCK items.  0, or -1
- * with an exception set. */
-static int
-select_strings(mo_pool *pool, PyObject **items, int n, candidates *chosen,
-               uint64_t *seen)
-{
-    chosen->count = 0;
-    for (int i = 0; i < n; i++) {
-        PyObject *string = items[i];
-        if (!PyUnicode_CheckExact(string)) {
-            continue;
-        }
-        if (MO_STR_READY(string) < 0) {
-            return -1;
-        }
-        ++*seen;
-        if (mo_pool_is_too_long(pool, string)) {
-            pool->bypassed++;
-            continue;
-        }
-        uint64_t hash = mo_hash_str(pool->key, string);
-        mo_table_fetch_slot(&pool->table, hash);
-        chosen->item[chosen->count] = &items[i];
-        chosen->hash[chosen->count++] = hash;
-    }
-    return 0;
-}
-
-static void
-fetch_residents(const mo_pool *pool, candidates *chosen)
-{
-    for (int i = 0; i < chosen->count; i++) {
-        chosen->index[i] = mo_table_fetch_entry(&pool->table, chosen->hash[i]);
-    }
-    for (int i = 0; i < chosen->count; i++) {
-        mo_table_fetch_string(&pool->table, chosen->index[i]);
-    }
-}
-
-/* 0, or -1 without an exception if memory ran out. */
-static int
-replace_strings(mo_pool *pool, const candidates *chosen, mo_victims *victims,
-                leftovers *left)
-{
-    for (int i = 0; i < chosen->count; i++) {
-        PyObject *string = *chosen->item[i];
-        PyObject *kept =
-            mo_pool_intern_lock_held(pool, string, chosen->hash[i], victims);
-        if (kept == NULL) {
-            return -1;
-        }
-        MO_STORE_POINTER(chosen->item[i], kept);
-        if (kept == string) {
-            Py_DECREF(string);
-        }
-        else {
-            left->string[left->count++] = string;
-        }
-    }
-    return 0;
-}
-
-/* Interns n <= BLOCK items in place, and counts the strings that it sees.  0,
- * or -1 with an exception set. */
+/* Interns n <= MO_STRINGS items in place, and counts the strings that it sees.
+ * 0, or -1 with an exception set. */
 static int
 intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
                        mo_victims *victims, leftovers *left, uint64_t *seen)
 {
-    candidates chosen;
-    if (select_strings(pool, items, n, &chosen, seen) < 0) {
+    PyObject *strings[MO_STRINGS], *kept[MO_STRINGS], **place[MO_STRINGS];
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        if (!PyUnicode_CheckExact(items[i])) {
+            continue;
+        }
+        if (MO_STR_READY(items[i]) < 0) {
+            return -1;
+        }
+        place[count] = &items[i];
+        strings[count++] = items[i];
+    }
+    if (count == 0) {
+        return 0;
+    }
+    if (intern_strings_lock_held(pool, strings, count, kept, victims) < 0) {
         return -1;
     }
-    fetch_residents(pool, &chosen);
-    if (replace_strings(pool, &chosen, victims, left) < 0) {
-        PyErr_NoMemory();
-        return -1;
+    *seen += (uint64_t)count;
+    for (int i = 0; i < count; i++) {
+        if (kept[i] == strings[i]) {
+            Py_DECREF(kept[i]);
+        }
+        else {
+            MO_STORE_POINTER(place[i], kept[i]);
+            left->string[left->count++] = strings[i];
+        }
     }
     return 0;
 }
@@ -119,14 +138,14 @@ intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
     if (stop > PyList_GET_SIZE(list)) {
         stop = PyList_GET_SIZE(list);
     }
-    for (Py_ssize_t i = start + BLOCK; i < start + 2 * BLOCK && i < stop;
-         i++) {
+    for (Py_ssize_t i = start + MO_STRINGS;
+         i < start + 2 * MO_STRINGS && i < stop; i++) {
         mo_str_fetch(items[i]);
     }
     if (start >= stop) {
         return 0;
     }
-    int n = stop - start < BLOCK ? (int)(stop - start) : BLOCK;
+    int n = stop - start < MO_STRINGS ? (int)(stop - start) : MO_STRINGS;
     return intern_block_lock_held(pool, items + start, n, victims, left, seen);
 }
 
@@ -156,8 +175,8 @@ intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop,
     status = intern_items_lock_held(mo_pool_of(op), list, start, stop,
                                     &victims, &left, &counts->seen);
     MO_END_CRITICAL_SECTION2();
-    mo_victims_release(
-        &victims); /* first: the pool's may be the last but one */
+    /* First: the pool's may be the last but one. */
+    mo_victims_release(&victims);
     release_leftovers(&left, counts);
     return status;
 }
@@ -168,7 +187,7 @@ mo_intern_list_items(PyObject *op, PyObject *list, Py_ssize_t start,
 {
     /* Signal handlers may shorten the list. */
     for (int blocks = 1; start < stop && start < PyList_GET_SIZE(list);
-         start += BLOCK, blocks++) {
+         start += MO_STRINGS, blocks++) {
         if (intern_items(op, list, start, stop, counts) < 0 ||
             (blocks % BLOCKS_BETWEEN_SIGNALS == 0 &&
              PyErr_CheckSignals() < 0)) {
@@ -236,7 +255,7 @@ extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
         if (status < 0) {
             return -1;
         }
-        if (++n == done + BLOCK) {
+        if (++n == done + MO_STRINGS) {
             if (mo_intern_list_items(op, list, done, n, &counts) < 0) {
                 return -1;
             }

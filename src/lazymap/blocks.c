@@ -1,7 +1,7 @@
 /* blocks.c - see blocks.h. */
 #include "lazymap/blocks.h"
 
-#include <fenv.h>
+#include "platform/fpenv.h"
 
 /* Lanes that ordinary functions get by with: x * 2 + 1 takes five. */
 #define FEW_LANES 6
@@ -99,10 +99,12 @@ mo_blocks_prepare(mo_blocks *blocks, mo_program *const *programs,
     return blocks->has_plan;
 }
 
-static bool
-run_steps(mo_blocks *blocks, size_t n)
+/* The results, or NULL. */
+static const void *
+run_steps(mo_blocks *blocks, size_t n, mo_value *place)
 {
     const mo_block_plan *plan = &blocks->plan;
+    const void *results = blocks->lane[plan->result];
     for (int i = 0; i < plan->steps; i++) {
         const mo_step *step = &plan->step[i];
         const void *in[MO_OPERANDS];
@@ -110,33 +112,30 @@ run_steps(mo_blocks *blocks, size_t n)
             in[k] = blocks->lane[step->in[k]];
         }
         mo_value *out = blocks->memory + step->out * blocks->room;
+        if (i == plan->steps - 1 && place != NULL) {
+            results = out = place;
+        }
         if (!step->kernel(out, in, n)) {
-            return false;
+            return NULL;
         }
     }
-    return true;
+    return results;
 }
 
 /* NumPy's scalars warn, or raise, by these flags where Python's floats are
  * silent: then they must be asked themselves. */
-#define NUMPY_FLAGS (FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW | FE_UNDERFLOW)
-
-static bool
-run_like_numpy(mo_blocks *blocks, size_t n)
+static const void *
+run_like_numpy(mo_blocks *blocks, size_t n, mo_value *place)
 {
-    fenv_t saved;
-    if (feholdexcept(&saved) != 0) {
-        return false;
-    }
-    bool exact = run_steps(blocks, n) && !fetestexcept(NUMPY_FLAGS);
-    return fesetenv(&saved) == 0 && exact;
+    mo_fpflags saved = mo_fpflags_clear();
+    const void *results = run_steps(blocks, n, place);
+    return mo_fpflags_restore(&saved) ? NULL : results;
 }
 
 const void *
-mo_blocks_run(mo_blocks *blocks, size_t n)
+mo_blocks_run(mo_blocks *blocks, size_t n, mo_value *place)
 {
     assert(blocks->has_plan && n <= blocks->room);
-    bool exact =
-        blocks->numpy ? run_like_numpy(blocks, n) : run_steps(blocks, n);
-    return exact ? blocks->lane[blocks->plan.result] : NULL;
+    return blocks->numpy ? run_like_numpy(blocks, n, place)
+                         : run_steps(blocks, n, place);
 }

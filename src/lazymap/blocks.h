@@ -54,8 +54,9 @@ mo_blocks_prepare(mo_blocks *blocks, mo_program *const *programs,
                   const mo_type *types);
 
 /* Runs the plan over n <= room items: the lane of the results, or NULL if it
- * has none for one of them. */
+ * has none for one of them.  `place`, unless it is NULL, is where the last step
+ * should write: n items, aligned, and none of the arguments'. */
 const void *
-mo_blocks_run(mo_blocks *blocks, size_t n);
+mo_blocks_run(mo_blocks *blocks, size_t n, mo_value *place);
 
 #endif

@@ -5,6 +5,7 @@
  * caller's only when complete. */
 #include "lazymap/internal.h"
 #include "lazymap/native.h"
+#include "state.h"
 
 /* --- to_list ---------------------------------------------------------------- */
 
@@ -52,7 +53,10 @@ static PyObject *
 list_by_blocks(PyObject *op)
 {
     Py_ssize_t n = mo_lazymap_length((mo_lazymap *)op, PY_SSIZE_T_MAX);
-    mo_lister lister = {{list_take, list_each, true, true, false}, NULL, 0};
+    mo_lister lister = {.consumer = {.take = list_take,
+                                     .each = list_each,
+                                     .needs_gil = true,
+                                     .needs_types = true}};
     if (n < 0 || (lister.list = PyList_New(n)) == NULL) {
         return NULL;
     }
@@ -147,6 +151,7 @@ typedef struct {
     PyObject *array;  /* borrowed, of n items */
     PyObject *append; /* borrowed, the method's name */
     Py_ssize_t i, n;  /* items set, and that there is room for */
+    bool refused;     /* a value was none of the numbers of the array */
     bool exported;    /* `view` is of the array, which cannot be resized */
     Py_buffer view;   /* owned if exported */
 } mo_filler;
@@ -216,6 +221,46 @@ store_floats(char typecode, void *to, const mo_value *results, size_t n)
     return typecode == 'f';
 }
 
+/* NumPy's bools, which are not ints. */
+static bool
+store_bools(char *to, mo_type type, const mo_value *results, size_t n)
+{
+    for (size_t k = 0; type == MO_BOOL && k < n; k++) {
+        to[k] = results[k].i != 0;
+    }
+    return type == MO_BOOL;
+}
+
+/* n results as the items of that typecode, or none of them. */
+static bool
+store(char typecode, void *to, mo_type type, const mo_value *results, size_t n)
+{
+    if (typecode == '?') {
+        return store_bools(to, type, results, n);
+    }
+    return type == MO_FLOAT ? store_floats(typecode, to, results, n)
+                            : store_ints(typecode, to, results, n);
+}
+
+static char *
+next_place(const mo_filler *self)
+{
+    return (char *)self->view.buf + self->i * self->view.itemsize;
+}
+
+static mo_value *
+fill_place(mo_consumer *consumer, mo_type type, size_t n)
+{
+    mo_filler *self = (mo_filler *)consumer;
+    char typecode = self->view.format[0];
+    bool as_lane = type == MO_FLOAT
+                       ? typecode == 'd'
+                       : type == MO_INT && strchr("lq", typecode) != NULL;
+    bool fits = self->exported && (Py_ssize_t)n <= self->n - self->i &&
+                as_lane && self->view.itemsize == (Py_ssize_t)sizeof(mo_value);
+    return fits ? (mo_value *)(void *)next_place(self) : NULL;
+}
+
 static bool
 fill_take(mo_consumer *consumer, mo_type type, const mo_value *results,
           size_t n)
@@ -225,9 +270,9 @@ fill_take(mo_consumer *consumer, mo_type type, const mo_value *results,
         return false;
     }
     char typecode = self->view.format[0];
-    char *to = (char *)self->view.buf + self->i * self->view.itemsize;
-    bool stored = type == MO_FLOAT ? store_floats(typecode, to, results, n)
-                                   : store_ints(typecode, to, results, n);
+    char *to = next_place(self);
+    bool stored = to == (const char *)results || /* fill_place()'s doing */
+                  store(typecode, to, type, results, n);
     self->i += stored ? (Py_ssize_t)n : 0;
     return stored;
 }
@@ -262,7 +307,9 @@ static int
 array_fill(PyObject *array, Py_ssize_t n, PyObject *op, PyObject *append)
 {
     mo_filler filler = {
-        .consumer = {.take = fill_take, .each = fill_each},
+        .consumer = {.take = fill_take,
+                     .place = fill_place,
+                     .each = fill_each},
         .array = array,
         .append = append,
         .n = n,
@@ -309,4 +356,73 @@ mo_lazymap_to_array(PyObject *op, PyObject *args, PyObject *kwargs)
         Py_CLEAR(array);
     }
     return array;
+}
+
+/* --- NumPy -------------------------------------------------------------------- */
+
+static int
+fill_refuse(mo_consumer *consumer, PyObject *value)
+{
+    ((mo_filler *)consumer)->refused = consumer->stopped = true;
+    return 0;
+}
+
+PyDoc_STRVAR(fill_doc,
+"_fill_lazymap($module, lazymap, array, /)\n--\n\n"
+"Put all values into an array of as many items of struct's ? q l or d; False,\n"
+"with anything in it, if one was to be had by calling or is of another type.");
+
+static PyObject *
+fill_numpy(PyObject *module, PyObject *args)
+{
+    mo_filler filler = {.consumer = {.take = fill_take,
+                                     .place = fill_place,
+                                     .each = fill_refuse},
+                        .exported = true};
+    PyObject *op;
+    mo_state *state = PyModule_GetState(module);
+    if (!PyArg_ParseTuple(args, "O!O:_fill_lazymap",
+                          state->lazymap.lazymap_type, &op, &filler.array) ||
+        PyObject_GetBuffer(filler.array, &filler.view,
+                           PyBUF_CONTIG | PyBUF_FORMAT) < 0) {
+        return NULL;
+    }
+    filler.n = filler.view.len / filler.view.itemsize;
+    int status = mo_lazymap_consume(op, &filler.consumer);
+    filler_close(&filler);
+    if (status < 0) {
+        return NULL;
+    }
+    return PyBool_FromLong(!filler.refused && filler.i == filler.n);
+}
+
+/* memopt.ndarrays does it: NumPy is best used from Python. */
+PyObject *
+mo_lazymap_to_numpy(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"dtype", "copy", NULL};
+    PyObject *dtype = Py_None, *copy = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:__array__", names,
+                                     &dtype, &copy)) {
+        return NULL;
+    }
+    PyObject *module = PyImport_ImportModule("memopt.ndarrays");
+    if (module == NULL) {
+        return NULL;
+    }
+    PyObject *array =
+        PyObject_CallMethod(module, "from_lazymap", "OOO", op, dtype, copy);
+    Py_DECREF(module);
+    return array;
+}
+
+static PyMethodDef collect_functions[] = {
+    {"_fill_lazymap", fill_numpy, METH_VARARGS, fill_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+mo_collect_setup(PyObject *module)
+{
+    return PyModule_AddFunctions(module, collect_functions);
 }

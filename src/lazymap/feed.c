@@ -138,21 +138,30 @@ read_range(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n)
     return n;
 }
 
+/* Objects lie anywhere in memory: that many items ahead of the one being read
+ * are fetched. */
+#define AHEAD 16
+
+/* `ahead` is AHEAD, or 0 if so many items do not follow. */
 static size_t
-read_floats(PyObject **objects, Py_ssize_t step, mo_value *room, size_t n)
+read_floats(PyObject **objects, Py_ssize_t step, Py_ssize_t ahead,
+            mo_value *room, size_t n)
 {
     size_t i = 0;
     for (; i < n && PyFloat_CheckExact(*objects); i++, objects += step) {
+        MO_PREFETCH(objects[ahead * step]);
         room[i].f = PyFloat_AS_DOUBLE(*objects);
     }
     return i;
 }
 
 static size_t
-read_ints(PyObject **objects, Py_ssize_t step, mo_value *room, size_t n)
+read_ints(PyObject **objects, Py_ssize_t step, Py_ssize_t ahead,
+          mo_value *room, size_t n)
 {
     size_t i = 0;
     for (; i < n && PyLong_CheckExact(*objects); i++, objects += step) {
+        MO_PREFETCH(objects[ahead * step]);
         if (!mo_int_as_int64(*objects, &room[i].i)) {
             break;
         }
@@ -172,9 +181,11 @@ read_objects_lock_held(const mo_feed *feed, Py_ssize_t skip, mo_value *room,
         return 0;
     }
     PyObject **objects = PySequence_Fast_ITEMS(feed->sequence) + first;
+    bool more = feed->available - skip - (Py_ssize_t)n >= AHEAD;
+    Py_ssize_t ahead = more ? AHEAD : 0;
     *type = PyFloat_CheckExact(*objects) ? MO_FLOAT : MO_INT;
-    return *type == MO_FLOAT ? read_floats(objects, feed->step, room, n)
-                             : read_ints(objects, feed->step, room, n);
+    return *type == MO_FLOAT ? read_floats(objects, feed->step, ahead, room, n)
+                             : read_ints(objects, feed->step, ahead, room, n);
 }
 
 static size_t
@@ -204,10 +215,11 @@ read_objects(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
     for (i = 0; i < n; i++, from += stride) { \
         TYPE item;                            \
         memcpy(&item, from, sizeof item);     \
-        if ((uint64_t)item > INT64_MAX) {     \
+        const uint64_t wide = item;           \
+        if (wide > INT64_MAX) {               \
             break;                            \
         }                                     \
-        room[i].i = (int64_t)item;            \
+        room[i].i = (int64_t)wide;            \
     }                                         \
     break
 

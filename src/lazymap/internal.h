@@ -96,10 +96,22 @@ PyObject *
 mo_lazymap_index(PyObject *op, PyObject *const *args, Py_ssize_t nargs);
 
 PyObject *
+mo_lazymap_any(PyObject *op, PyObject *ignored);
+
+PyObject *
+mo_lazymap_all(PyObject *op, PyObject *ignored);
+
+PyObject *
 mo_lazymap_to_list(PyObject *op, PyObject *ignored); /* collect.c */
 
 PyObject *
 mo_lazymap_to_array(PyObject *op, PyObject *args, PyObject *kwargs);
+
+PyObject *
+mo_lazymap_to_numpy(PyObject *op, PyObject *args, PyObject *kwargs);
+
+int
+mo_collect_setup(PyObject *module);
 
 PyObject *
 mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs); /* reduce.c */
@@ -124,6 +136,10 @@ mo_lazymap_native_reason(PyObject *op, void *closure);
  * is no closed form. */
 PyObject *
 mo_lazymap_closed_form(PyObject *op, const char *function, PyObject *argument);
+
+/* The sum of start, an int or NULL, and all values; or NULL, as above. */
+PyObject *
+mo_lazymap_polynomial_sum(PyObject *op, PyObject *start);
 
 /* True if all its sources are of types that can be read without boxing. */
 bool

@@ -304,16 +304,38 @@ next_of_several(mo_iterator *self, mo_chain *chain)
     return value;
 }
 
+/* Whether the programs have the next value ready; then that, or NULL with
+ * MemoryError. */
+static inline bool
+take_ready(mo_iterator *self, PyObject **value)
+{
+    bool ready = false;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    const mo_chain *chain = self->chain;
+    if (self->native != NULL && chain != NULL &&
+        chain->native == Py_SIZE(chain) &&
+        mo_native_is_ready(self->native, chain)) {
+        ready = true;
+        *value = mo_native_give(self->native, self->cursor);
+    }
+    MO_END_CRITICAL_SECTION();
+    return ready;
+}
+
 PyObject *
 mo_iterator_next(PyObject *op)
 {
     mo_iterator *self = (mo_iterator *)op;
+    PyObject *value;
+    if (take_ready(self, &value)) {
+        return value;
+    }
     mo_chain *chain = chain_of(self); /* another call may exhaust the pass */
     if (chain == NULL) {
         return NULL;
     }
-    PyObject *value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
-                                       : next_of_several(self, chain);
+    value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
+                             : next_of_several(self, chain);
     Py_DECREF(chain);
     return value;
 }

@@ -437,6 +437,26 @@ PyDoc_STRVAR(to_array_doc,
 ">>> memopt.LazyMap(abs, range(-2, 2)).to_array('i')\n"
 "array('i', [2, 1, 0, 1])");
 
+PyDoc_STRVAR(to_numpy_doc,
+"__array__($self, /, dtype=None, copy=None)\n--\n\n"
+"What numpy.array() makes of a list of all values; if they are all int, float\n"
+"or bool and computed natively, without that list.  ValueError if copy=False:\n"
+"there is nothing to share.");
+
+PyDoc_STRVAR(any_doc,
+"any($self, /)\n--\n\n"
+"True if a value is true; False if there is none, as any().  Computes no value\n"
+"after the first true one, or few (a block of 512).\n\n"
+">>> memopt.LazyMap(lambda x: x > 2, range(4)).any()\n"
+"True");
+
+PyDoc_STRVAR(all_doc,
+"all($self, /)\n--\n\n"
+"True if no value is false, as all().  Computes no value after the first false\n"
+"one, or few (a block of 512).\n\n"
+">>> memopt.LazyMap(lambda x: x > 2, range(4)).all()\n"
+"False");
+
 PyDoc_STRVAR(count_doc,
 "count($self, value, /)\n--\n\n"
 "How many values are, or equal, `value`.  A whole pass; a one-shot LazyMap\n"
@@ -537,6 +557,10 @@ static PyMethodDef lazymap_methods[] = {
     {"mean", mo_lazymap_mean, METH_NOARGS, mean_doc},
     {"min", mo_lazymap_min, METH_NOARGS, min_doc},
     {"max", mo_lazymap_max, METH_NOARGS, max_doc},
+    {"any", mo_lazymap_any, METH_NOARGS, any_doc},
+    {"all", mo_lazymap_all, METH_NOARGS, all_doc},
+    {"__array__", (PyCFunction)(void (*)(void))mo_lazymap_to_numpy,
+     METH_VARARGS | METH_KEYWORDS, to_numpy_doc},
     {"count", mo_lazymap_count, METH_O, count_doc},
     {"index", (PyCFunction)(void (*)(void))mo_lazymap_index, METH_FASTCALL,
      index_doc},

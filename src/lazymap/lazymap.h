@@ -11,6 +11,7 @@
 #define MO_LAZYMAP_H
 
 #include "compat.h"
+#include "lazymap/operations.h"
 
 typedef struct mo_state mo_state;
 
@@ -63,8 +64,9 @@ typedef struct {
     PyObject *get_tool;                /* sys.monitoring.get_tool, or NULL */
     mo_known_callable known[MO_KNOWN_CALLABLES]; /* in groups by the
                                           key's address, latest first */
-    Py_ssize_t short_pass;    /* items; shorter ones are called */
-    PyObject *name[MO_NAMES]; /* interned str, by mo_lazymap_name */
+    const mo_operations *operations; /* static: those of new programs */
+    Py_ssize_t short_pass;           /* items; shorter ones are called */
+    PyObject *name[MO_NAMES];        /* interned str, by mo_lazymap_name */
 } mo_lazymap_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an

@@ -7,9 +7,12 @@
 /* A list whose types change more often than this is read by calling. */
 #define SHORT_RUN 16
 
-/* Items between two looks at signals, and with the GIL released: 64 K items
- * take well under a millisecond of ordinary arithmetic, and 10 of division. */
-#define CHUNK_ITEMS (128 * MO_BLOCK_ITEMS)
+/* Between two looks at signals, and with the GIL released, an item takes a step
+ * so many times: that is 30 us of additions, and 1 ms of divisions. */
+#define CHUNK_STEPS (256 * MO_BLOCK_ITEMS)
+
+/* Ordinary steps that a slow one is reckoned as: a block of those takes 1 ms. */
+#define SLOW_STEP 256
 
 /* --- Life and death ---------------------------------------------------------- */
 
@@ -58,6 +61,8 @@ native_alloc(mo_lazymap_state *state, mo_chain *chain, int arguments,
     self->busy = false;
     self->fixed = false;
     self->called = self->ready = self->given = 0;
+    self->kept[0] = self->kept[1] = NULL;
+    self->turn = 0;
     return self;
 }
 
@@ -114,6 +119,8 @@ mo_native_free(mo_native *self)
 {
     if (self != NULL) {
         mo_blocks_close(&self->blocks);
+        Py_XDECREF(self->kept[0]);
+        Py_XDECREF(self->kept[1]);
         PyMem_Free(self);
     }
 }
@@ -170,18 +177,21 @@ read_block(mo_native *self, mo_feed *feeds, Py_ssize_t skip, size_t n,
 }
 
 /* Reads and runs a block: the results and their number *n, or NULL, when *n
- * items are to be had by calling. */
+ * items are to be had by calling.  With a consumer, arguments are not copied
+ * where they need not be, and results written where it wants them. */
 static const mo_value *
 run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
-          Py_ssize_t skip, size_t *n, bool in_place)
+          Py_ssize_t skip, size_t *n, mo_consumer *consumer)
 {
+    mo_value *place = NULL;
     mo_type types[MO_ARGUMENTS];
     const void *places[MO_ARGUMENTS];
     mo_program *programs[MO_NATIVE_STAGES];
     if (!mo_blocks_reserve(&self->blocks)) {
         return NULL;
     }
-    size_t got = read_block(self, feeds, skip, *n, types, places, in_place);
+    size_t got =
+        read_block(self, feeds, skip, *n, types, places, consumer != NULL);
     if (got == 0) {
         return NULL;
     }
@@ -196,7 +206,10 @@ run_block(mo_native *self, const mo_chain *chain, mo_feed *feeds,
                                    ? places[i]
                                    : mo_blocks_argument(&self->blocks, i);
     }
-    return mo_blocks_run(&self->blocks, got);
+    if (consumer != NULL && consumer->place != NULL) {
+        place = consumer->place(consumer, self->blocks.plan.result_type, got);
+    }
+    return mo_blocks_run(&self->blocks, got, place);
 }
 
 /* --- One result at a time ---------------------------------------------------------- */
@@ -222,7 +235,7 @@ fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
     }
     self->busy = true;
     if (!self->blocks.numpy) { /* else the results would be NumPy's */
-        self->results = run_block(self, chain, feeds, 0, &n, false);
+        self->results = run_block(self, chain, feeds, 0, &n, NULL);
         self->called = (Py_ssize_t)n;
         if (self->results != NULL) {
             self->ready = (Py_ssize_t)n;
@@ -275,17 +288,23 @@ mo_native_next_block(mo_native *self, mo_chain *chain, mo_cursor *cursors)
 
 /* --- Whole passes --------------------------------------------------------------------- */
 
-/* Runs blocks until `limit` items are done, one cannot be, or no more is
+static Py_ssize_t
+steps_of(const mo_block_plan *plan)
+{
+    return 1 + plan->steps + plan->slow_steps * SLOW_STEP;
+}
+
+/* Runs blocks until a chunk of items is done, one cannot be, or no more is
  * wanted; how many were done.  Sets self->called for the rest of a block. */
 static Py_ssize_t
 run_chunk(mo_native *self, const mo_chain *chain, mo_feed *feeds,
           mo_consumer *consumer)
 {
-    Py_ssize_t done = 0;
-    while (done < CHUNK_ITEMS && !consumer->stopped) {
+    Py_ssize_t done = 0, steps = 0;
+    while (steps < CHUNK_STEPS && !consumer->stopped) {
         size_t n = self->blocks.room;
         const mo_value *results =
-            run_block(self, chain, feeds, done, &n, true);
+            run_block(self, chain, feeds, done, &n, consumer);
         if (results == NULL ||
             !consumer->take(consumer, self->blocks.plan.result_type, results,
                             n)) {
@@ -293,6 +312,7 @@ run_chunk(mo_native *self, const mo_chain *chain, mo_feed *feeds,
             break;
         }
         done += (Py_ssize_t)n;
+        steps += (Py_ssize_t)n * steps_of(&self->blocks.plan);
     }
     return done;
 }

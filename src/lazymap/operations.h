@@ -11,6 +11,7 @@
 #define MO_LAZYMAP_OPERATIONS_H
 
 #include "compat.h"
+#include "platform/cpu.h"
 
 /* The Python type of the items of a lane, which is exact: no subclass. */
 typedef enum {
@@ -56,21 +57,34 @@ typedef struct {
     /* NumPy's scalars have the same result, or overflow, or raise one of the
      * floating point flags. */
     bool like_numpy;
+    bool slow_float; /* an item may take 2 us, as fmod(1e308, 1e-308) does */
 } mo_operation;
 
 #define MO_OPERANDS 3
 
+/* All of them, compiled for one instruction set; they differ in nothing but
+ * speed. */
+typedef struct {
+    const char *name; /* of the instruction set */
+    bool (*usable)(const mo_cpu *cpu);
+    const mo_operation *row;
+    size_t rows;
+    /* Of one int lane to float: rounded to nearest, as float() does it, or only
+     * if exact. */
+    mo_block_step convert_nearest, convert_exact;
+} mo_operations;
+
+extern const mo_operations mo_operations_avx512, mo_operations_avx2,
+    mo_operations_baseline;
+
+/* The best table that this machine can use, or the one of this name; NULL if
+ * that is not one. */
+const mo_operations *
+mo_operations_choose(const char *name);
+
 /* The row of that name, or NULL. */
 const mo_operation *
-mo_operation_find(const char *name);
-
-/* Conversions of one int lane to float: rounded to nearest, as float(), or
- * only if exact. */
-bool
-mo_convert_nearest(void *out, const void *const *in, size_t n);
-
-bool
-mo_convert_exact(void *out, const void *const *in, size_t n);
+mo_operation_find(const mo_operations *table, const char *name);
 
 /* True if -2**bits <= a[i] < 2**bits for every item; bits < 63. */
 static inline bool

@@ -39,7 +39,7 @@ parse_argument(const char *name, Py_ssize_t arguments,
 }
 
 static int
-parse_item(PyObject *item, Py_ssize_t arguments, mo_instruction *instruction)
+parse_item(const mo_program *self, PyObject *item, mo_instruction *instruction)
 {
     *instruction = (mo_instruction){.operation = NULL};
     if (PyLong_CheckExact(item) || PyFloat_CheckExact(item)) {
@@ -56,10 +56,10 @@ parse_item(PyObject *item, Py_ssize_t arguments, mo_instruction *instruction)
                      Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (parse_argument(name, arguments, instruction)) {
+    if (parse_argument(name, self->arguments, instruction)) {
         return 0;
     }
-    instruction->operation = mo_operation_find(name);
+    instruction->operation = mo_operation_find(self->table, name);
     if (instruction->operation == NULL) {
         PyErr_Format(PyExc_ValueError, "a tape has no operation %R", item);
         return -1;
@@ -74,8 +74,7 @@ parse_tape(mo_program *self, PyObject *tape)
     Py_ssize_t depth = 0; /* of the stack */
     for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
         mo_instruction *instruction = &self->code[i];
-        if (parse_item(PyTuple_GET_ITEM(tape, i), self->arguments,
-                       instruction) < 0) {
+        if (parse_item(self, PyTuple_GET_ITEM(tape, i), instruction) < 0) {
             return -1;
         }
         if (instruction->operation != NULL) {
@@ -163,23 +162,35 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
         return NULL;
     }
     mo_program *self =
-        PyObject_NewVar(mo_program, state->program_type, length);
+        PyObject_GC_NewVar(mo_program, state->program_type, length);
     if (self == NULL) {
         return NULL;
     }
+    self->table = MO_LOAD_POINTER(&state->operations);
     self->arguments = (uint8_t)arguments;
     if (parse_tape(self, tape) < 0) {
         Py_DECREF(self);
         return NULL;
     }
     self->degree = degree_of_program(self);
+    PyObject_GC_Track(self);
     return self;
+}
+
+/* It owns nothing but its type, and is of the collector's for that: the module
+ * knows programs, which so are part of a cycle. */
+static int
+program_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    return 0;
 }
 
 static void
 program_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -190,7 +201,7 @@ void
 mo_block_plan_start(mo_block_plan *plan, const mo_type *types, int arguments,
                     bool numpy)
 {
-    plan->steps = 0;
+    plan->steps = plan->slow_steps = 0;
     plan->lanes = (uint8_t)arguments;
     plan->argument = plan->result = 0;
     plan->numpy = numpy;
@@ -227,12 +238,37 @@ free_lane(mo_block_plan *plan, mo_type type)
     return add_lane(plan, MO_LANE_WORK, type, (mo_value){0});
 }
 
+/* What the kernel makes of constants, as one: its lane; or -1 if the operands
+ * are not all constant, or it makes nothing of them. */
+static int
+fold(mo_block_plan *plan, mo_block_step kernel, mo_type type,
+     const uint8_t *in, int operands)
+{
+    const void *operand[MO_OPERANDS];
+    mo_value value;
+    for (int i = 0; i < operands; i++) {
+        const mo_lane *lane = &plan->lane[in[i]];
+        if (lane->kind != MO_LANE_CONSTANT) {
+            return -1;
+        }
+        operand[i] = &lane->value;
+    }
+    if (!kernel(&value, operand, 1)) {
+        return -1; /* as each block will find: it is left to Python */
+    }
+    return add_lane(plan, MO_LANE_CONSTANT, type, value);
+}
+
 /* out = kernel(in...), in a new lane, which is returned, or -1. */
 static int
 add_step(mo_block_plan *plan, mo_block_step kernel, mo_type type,
          const uint8_t *in, int operands)
 {
-    int out = free_lane(plan, type);
+    int out = fold(plan, kernel, type, in, operands);
+    if (out >= 0) {
+        return out;
+    }
+    out = free_lane(plan, type);
     if (out < 0 || plan->steps == MO_PLAN_STEPS) {
         return -1;
     }
@@ -269,9 +305,9 @@ convert(mo_block_plan *plan, uint8_t operand, bool exact)
         }
         return add_lane(plan, MO_LANE_CONSTANT, MO_FLOAT, value);
     }
-    int converted =
-        add_step(plan, exact ? mo_convert_exact : mo_convert_nearest, MO_FLOAT,
-                 &operand, 1);
+    mo_block_step kernel =
+        exact ? plan->table->convert_exact : plan->table->convert_nearest;
+    int converted = add_step(plan, kernel, MO_FLOAT, &operand, 1);
     if (converted >= 0) {
         release(plan, &operand, 1);
     }
@@ -290,6 +326,7 @@ add_on_floats(mo_block_plan *plan, const mo_operation *operation, mo_type type,
         }
         in[i] = (uint8_t)converted;
     }
+    plan->slow_steps += operation->slow_float;
     return add_step(plan, operation->on_float, type, in, operation->operands);
 }
 
@@ -414,6 +451,7 @@ mo_block_plan_add(mo_block_plan *plan, const mo_program *program)
     uint8_t stack[MO_PROGRAM_LENGTH];
     int depth = 0;
     plan->argument = plan->result;
+    plan->table = program->table;
     for (Py_ssize_t i = 0; i < Py_SIZE(program); i++) {
         const mo_instruction *instruction = &program->code[i];
         if (instruction->operation != NULL) {
@@ -435,6 +473,7 @@ mo_block_plan_add(mo_block_plan *plan, const mo_program *program)
 
 static PyType_Slot program_slots[] = {
     {Py_tp_dealloc, program_dealloc},
+    {Py_tp_traverse, program_traverse},
     {0, NULL},
 };
 
@@ -442,8 +481,8 @@ static PyType_Spec program_spec = {
     .name = "memopt._memopt.lazymap_program",
     .basicsize = offsetof(mo_program, code),
     .itemsize = sizeof(mo_instruction),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = program_slots,
 };
 

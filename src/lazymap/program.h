@@ -33,8 +33,9 @@ typedef struct {
 
 typedef struct {
     PyVarObject ob_base; /* ob_size: how many instructions, at least 1 */
-    uint8_t arguments;   /* how many it takes, 1..MO_ARGUMENTS */
-    int8_t degree;       /* of the polynomial in int that it is; -1 if it is
+    const mo_operations *table; /* static: that `code` is of */
+    uint8_t arguments;          /* how many it takes, 1..MO_ARGUMENTS */
+    int8_t degree; /* of the polynomial in int that it is; -1 if it is
                             none, of one argument, or the degree is greater
                             than MO_DEGREE */
     mo_instruction code[];
@@ -65,10 +66,12 @@ typedef struct {
 
 typedef struct {
     uint8_t steps, lanes; /* how many of each */
+    uint8_t slow_steps;   /* see mo_operation.slow_float */
     uint8_t argument;     /* the first lane that the last program took */
     uint8_t result;       /* the lane of the result */
     mo_type result_type;
-    bool numpy; /* the arguments are NumPy's scalars */
+    bool numpy;                 /* the arguments are NumPy's scalars */
+    const mo_operations *table; /* of the program being added */
     mo_step step[MO_PLAN_STEPS];
     mo_lane lane[MO_PLAN_LANES];
 } mo_block_plan;

@@ -368,8 +368,29 @@ set_short_pass(PyObject *module, PyObject *number)
     return PyLong_FromSsize_t(old);
 }
 
+/* For tests: programs are for this instruction set from now on; the old one's
+ * name is returned. */
+static PyObject *
+set_operations(PyObject *module, PyObject *name)
+{
+    mo_state *state = PyModule_GetState(module);
+    const mo_operations *old = MO_LOAD_POINTER(&state->lazymap.operations);
+    const char *text = PyUnicode_AsUTF8(name); /* TypeError if no str */
+    const mo_operations *table = text ? mo_operations_choose(text) : NULL;
+    if (text != NULL && table == NULL) {
+        PyErr_Format(PyExc_ValueError, "no operations %R on this machine",
+                     name);
+    }
+    if (table == NULL) {
+        return NULL;
+    }
+    MO_STORE_POINTER(&state->lazymap.operations, table);
+    return PyUnicode_FromString(old->name);
+}
+
 static PyMethodDef recognise_functions[] = {
     {"_compile", compile_tape, METH_VARARGS, NULL},
+    {"_set_operations", set_operations, METH_O, NULL},
     {"_set_short_pass", set_short_pass, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -383,6 +404,7 @@ mo_recognise_setup(PyObject *module, mo_lazymap_state *state)
 {
     PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
     state->short_pass = SHORT_PASS;
+    state->operations = mo_operations_choose(NULL);
     if (monitoring != NULL) { /* from CPython 3.12 on */
         state->get_tool = PyObject_GetAttrString(monitoring, "get_tool");
         if (state->get_tool == NULL) {

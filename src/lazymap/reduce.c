@@ -327,7 +327,7 @@ mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     if (start == NULL || PyLong_CheckExact(start)) {
-        sum = mo_lazymap_closed_form(op, "total", start);
+        sum = mo_lazymap_polynomial_sum(op, start);
         if (sum != NULL || PyErr_Occurred()) {
             return sum;
         }

@@ -33,7 +33,7 @@ mo_lazymap_setup(PyObject *module, mo_state *state)
     mo_lazymap_state *room = &state->lazymap;
     if (names_setup(room) < 0 || mo_chain_setup(module, room) < 0 ||
         mo_program_setup(module, room) < 0 ||
-        mo_recognise_setup(module, room) < 0 ||
+        mo_recognise_setup(module, room) < 0 || mo_collect_setup(module) < 0 ||
         mo_iterator_setup(module, room) < 0 ||
         mo_lazymap_type_setup(module, room) < 0 ||
         mo_oneshot_setup(module, room) < 0 ||

@@ -1,4 +1,4 @@
-/* search.c - in, count and index of a LazyMap.
+/* search.c - in, count, index, any and all of a LazyMap.
  *
  * A value is found as list finds it: identity before ==, value on the left,
  * stopping at the first.  Comparisons run any code; nothing is held across
@@ -251,4 +251,61 @@ mo_lazymap_index(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         PyErr_Format(PyExc_ValueError, "%R is not in LazyMap", args[0]);
     }
     return NULL;
+}
+
+/* --- Truth ------------------------------------------------------------------- */
+
+typedef struct {
+    mo_consumer consumer; /* stopped by a value of the truth sought */
+    bool sought;
+} mo_judge;
+
+static bool
+judge_take(mo_consumer *consumer, mo_type type, const mo_value *results,
+           size_t n)
+{
+    mo_judge *self = (mo_judge *)consumer;
+    for (size_t i = 0; i < n && !consumer->stopped; i++) {
+        bool truth =
+            type == MO_FLOAT ? results[i].f != 0.0 : results[i].i != 0;
+        consumer->stopped = truth == self->sought;
+    }
+    return true;
+}
+
+static int
+judge_each(mo_consumer *consumer, PyObject *value)
+{
+    mo_judge *self = (mo_judge *)consumer;
+    int truth = PyObject_IsTrue(value);
+    consumer->stopped = truth == (int)self->sought;
+    return truth < 0 ? -1 : 0;
+}
+
+/* Whether some value is as true as `sought`: 1, 0 or -1. */
+static int
+find_truth(PyObject *op, bool sought)
+{
+    mo_judge judge = {
+        .consumer = {.take = judge_take, .each = judge_each},
+        .sought = sought,
+    };
+    if (mo_lazymap_consume(op, &judge.consumer) < 0) {
+        return -1;
+    }
+    return judge.consumer.stopped;
+}
+
+PyObject *
+mo_lazymap_any(PyObject *op, PyObject *ignored)
+{
+    int found = find_truth(op, true);
+    return found < 0 ? NULL : PyBool_FromLong(found);
+}
+
+PyObject *
+mo_lazymap_all(PyObject *op, PyObject *ignored)
+{
+    int found = find_truth(op, false);
+    return found < 0 ? NULL : PyBool_FromLong(!found);
 }

@@ -11,6 +11,10 @@
 
 #include "compat.h"
 
+#if !MO_X86_64
+# include <fenv.h>
+#endif
+
 #if MO_X86_64
 
 # include <xmmintrin.h>
@@ -112,6 +116,61 @@ static inline void
 mo_fpenv_leave(const mo_fpenv *saved)
 {
     (void)saved;
+}
+
+#endif
+
+/* --- Flags alone ------------------------------------------------------------ */
+
+/* Arithmetic between mo_fpflags_clear() and mo_fpflags_restore() rounds as it
+ * would without them.  The second puts back the flags that the first found,
+ * and tells whether an operation in between divided by zero, overflowed,
+ * underflowed or was invalid.  (fenv.h does the same, but on x86-64 with the
+ * x87 too, which takes 0.2 us and computes nothing here.) */
+#if MO_X86_64
+
+# define MO_MXCSR_FLAGS 0x3fu
+# define MO_MXCSR_RAISED 0x1du /* all of them but inexact and denormal */
+
+typedef unsigned mo_fpflags;
+
+static inline mo_fpflags
+mo_fpflags_clear(void)
+{
+    mo_fpflags saved = _mm_getcsr();
+    _mm_setcsr(saved & ~MO_MXCSR_FLAGS);
+    MO_COMPILER_BARRIER();
+    return saved;
+}
+
+static inline bool
+mo_fpflags_restore(const mo_fpflags *saved)
+{
+    MO_COMPILER_BARRIER();
+    bool raised = (_mm_getcsr() & MO_MXCSR_RAISED) != 0;
+    _mm_setcsr(*saved);
+    return raised;
+}
+
+#else
+
+typedef fenv_t mo_fpflags;
+
+static inline mo_fpflags
+mo_fpflags_clear(void)
+{
+    mo_fpflags saved;
+    (void)feholdexcept(&saved);
+    return saved;
+}
+
+static inline bool
+mo_fpflags_restore(const mo_fpflags *saved)
+{
+    const int raising = FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW | FE_UNDERFLOW;
+    bool raised = fetestexcept(raising) != 0;
+    (void)fesetenv(saved);
+    return raised;
 }
 
 #endif

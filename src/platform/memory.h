@@ -2,8 +2,8 @@
  *
  * One contract, implemented by memory_linux.c, memory_windows.c and
  * memory_macos.c; setup.py picks the one to compile.  Each file names the
- * source of every figure.  mo_memory_query and mo_memory_resident call no
- * Python and may run without the GIL; the others need it, since they may set
+ * source of every figure.  mo_memory_query, mo_memory_resident and
+ * mo_memory_heap call no Python and may run without the GIL; the others need it, since they may set
  * an exception.  Nothing here owns memory. */
 #ifndef MO_PLATFORM_MEMORY_H
 #define MO_PLATFORM_MEMORY_H
@@ -33,6 +33,11 @@ mo_memory_query(mo_memory *info);
 /* mo_memory.resident alone: some microseconds, whatever the process's size. */
 uint64_t
 mo_memory_resident(void);
+
+/* Bytes that the C heap holds, and that the program uses of them;
+ * MO_MEMORY_UNKNOWN where there is no answer. */
+void
+mo_memory_heap(uint64_t *held, uint64_t *used);
 
 /* Gives the C allocator's free pages back to the system, where it can. */
 void

@@ -205,6 +205,21 @@ mo_memory_query(mo_memory *info)
     }
 }
 
+/* glibc before 2.33 counts in ints, which overflow at 2 GB. */
+void
+mo_memory_heap(uint64_t *held, uint64_t *used)
+{
+    *held = *used = MO_MEMORY_UNKNOWN;
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+# if __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 info = mallinfo2();
+    /* Large blocks are mapped one by one, and none of them is free. */
+    *held = info.arena + info.hblkhd;
+    *used = info.uordblks + info.hblkhd;
+# endif
+#endif
+}
+
 void
 mo_memory_compact(void)
 {

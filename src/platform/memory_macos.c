@@ -81,6 +81,15 @@ mo_memory_query(mo_memory *info)
 }
 
 void
+mo_memory_heap(uint64_t *held, uint64_t *used)
+{
+    malloc_statistics_t all;
+    malloc_zone_statistics(NULL, &all); /* every zone */
+    *held = nonzero(all.size_allocated);
+    *used = nonzero(all.size_in_use);
+}
+
+void
 mo_memory_compact(void)
 {
     malloc_zone_pressure_relief(NULL, 0); /* every zone, as much as it has */

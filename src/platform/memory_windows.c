@@ -104,6 +104,29 @@ mo_memory_query(mo_memory *info)
     info->limit = job_limit();
 }
 
+/* HEAP_SUMMARY, which older headers lack; so do older systems the function. */
+typedef struct {
+    DWORD size; /* of this structure */
+    SIZE_T allocated, committed, reserved, most_reserved; /* bytes */
+} heap_summary;
+
+typedef BOOL(WINAPI *heap_summary_function)(HANDLE, DWORD, heap_summary *);
+
+/* The process's heap, which is malloc's too. */
+void
+mo_memory_heap(uint64_t *held, uint64_t *used)
+{
+    heap_summary summary = {.size = sizeof(summary)};
+    heap_summary_function summarise =
+        (heap_summary_function)(void *)GetProcAddress(
+            GetModuleHandleW(L"kernel32.dll"), "HeapSummary");
+    *held = *used = MO_MEMORY_UNKNOWN;
+    if (summarise != NULL && summarise(GetProcessHeap(), 0, &summary)) {
+        *held = nonzero(summary.committed);
+        *used = nonzero(summary.allocated);
+    }
+}
+
 /* HeapOptimizeResources empties the caches of the low-fragmentation heaps, and
  * HeapCompact and _heapmin then give back the free pages.  That each may do
  * nothing is no error. */

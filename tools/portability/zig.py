@@ -1,10 +1,12 @@
 """memopt._memopt built by zig's clang, for each platform that has a wheel.
 
 zig brings every platform's C library; CPython's headers are Debian's, NumPy's are
-those of its wheels.  Warnings are errors.
+those of its wheels.  Warnings are errors.  Nothing is optimised: that the compilers
+of the wheels do, and it would take three times as long here.
 """
 
 import dataclasses
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -14,7 +16,7 @@ from pathlib import Path
 from tools import cache, cross
 from tools.windows.python import PANDA3D
 
-ZIG = [sys.executable, "-m", "ziglang"]
+QUICK = ["-O0", "-g0", "-fno-sanitize=undefined"]
 VERSION, DEBIAN, NUMPY = "3.13", "trixie", "numpy==2.3.5"
 DIGITS = VERSION.replace(".", "")
 WINDOWS_PYCONFIG = Path(__file__).parents[1] / "windows" / "pyconfig.h"
@@ -38,21 +40,29 @@ PLATFORMS = (
     Platform("aarch64-windows-gnu", "win32", "win_arm64"),
     Platform("x86_64-macos", "darwin", "macosx_10_13_x86_64"),
     Platform("aarch64-macos", "darwin", "macosx_11_0_arm64"),
-    Platform("x86_64-linux-gnu.2.28", "linux", "manylinux_2_28_x86_64"),
     Platform("aarch64-linux-gnu.2.28", "linux", "manylinux_2_28_aarch64", "arm64"),
     Platform("x86_64-linux-musl", "linux", "musllinux_1_2_x86_64"),
     Platform("aarch64-linux-musl", "linux", "musllinux_1_2_aarch64", "arm64"),
 )
 
 
+def program() -> str:
+    """The compiler itself: python -m ziglang would start Python for each file."""
+    package = importlib.util.find_spec("ziglang")
+    assert package is not None, "ziglang is not installed"
+    assert package.submodule_search_locations is not None
+    return str(Path(package.submodule_search_locations[0]) / "zig")
+
+
 def target(platform: Platform, work: Path) -> cross.Target:
     """How to compile for a platform; linking a shared library comes on top."""
-    compiler = [*ZIG, "cc", "-target", platform.zig]
+    compiler = [program(), "cc", "-target", platform.zig]
     headers = _python_headers(platform, work)
     position = [] if platform.python == "win32" else ["-fPIC"]
     return cross.Target(
-        compile=[*compiler, "-O2", "-DNDEBUG", *position, f"-I{headers.parent}"],
+        compile=[*compiler, "-DNDEBUG", *position, f"-I{headers.parent}"],
         link=[*compiler, "-shared"],
+        last_flags=QUICK,
         python_headers=headers,
         numpy_headers=cache.numpy_headers(platform.wheel, VERSION, NUMPY),
         platform=platform.python,
@@ -111,6 +121,6 @@ def _import_library(platform: Platform, work: Path) -> Path:
     definition.write_text("\n".join(lines) + "\n", encoding="ascii")
     library = work / "libpython.a"
     machine = "arm64" if platform.zig.startswith("aarch64") else "i386:x86-64"
-    command = [*ZIG, "dlltool", "-m", machine, "-d", str(definition)]
+    command = [program(), "dlltool", "-m", machine, "-d", str(definition)]
     subprocess.run([*command, "-l", str(library)], check=True)
     return library

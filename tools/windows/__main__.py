@@ -1,4 +1,4 @@
-"""``python -m tools.windows [VERSION ...]``: wheel, tests and demo of each CPython.
+"""``python -m tools.windows [VERSION ...]``: wheel, tests and demo on CPython.
 
 Everything made is in --work, which must not exist; downloads are cached (see
 tools/cache.py).  Ends with 1 if anything does not hold.
@@ -42,6 +42,7 @@ assert sys.platform == "win32"
 """
 
 
+DEFAULT = "3.11"  # wine 8 can load NumPy there
 STARTED = time.monotonic()
 
 
@@ -134,18 +135,21 @@ def try_release(release: python.Release, work: Path, arguments: list[str]) -> st
 def main() -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="tools.windows", description=__doc__)
-    parser.add_argument("versions", nargs="*", help="of CPython; default: all")
+    all_versions = ", ".join(python.RELEASES)
+    help_text = f"of CPython: {all_versions}; default: {DEFAULT}"
+    parser.add_argument("versions", nargs="*", default=[DEFAULT], help=help_text)
     parser.add_argument("--work", type=Path, help="a new folder, which is kept")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
     for version in options.versions:
         if version not in python.RELEASES:
-            parser.error(f"{version} is none of {', '.join(python.RELEASES)}")
+            parser.error(f"{version} is none of {all_versions}")
     packages.install_missing(NEEDED)
+    os.environ["MEMOPT_WERROR"] = "1"  # for setup.py
     results = []
     with tempfile.TemporaryDirectory(prefix="memopt windows ") as temporary:
         work: Path = (options.work or Path(temporary)).resolve()
-        for version in options.versions or python.RELEASES:
+        for version in options.versions:
             release = python.RELEASES[version]
             try:
                 done = try_release(release, work / version, options.pytest)

@@ -69,6 +69,18 @@ def _check_imports(pyd: Path) -> None:
     assert any(dll.lower().startswith("python3") for dll in dlls), dlls
 
 
+# What the search must find and must not, or it would prove nothing.
+UNSAFE = """
+  10: vmovaps %ymm6,0x20(%rsp)
+  18: vmovdqa64 -0x40(%rbp),%zmm17{%k1}
+"""
+SAFE = """
+  10: vmovups %ymm6,0x20(%rsp)
+  18: vmovaps %xmm6,0x20(%rsp)
+  20: vmovapd 0x1234(%rip),%ymm0        # 0x2000 <table(%rsp)>
+"""
+
+
 def stack_moves(disassembly: str) -> list[str]:
     """The aligned moves between the stack and a YMM or ZMM register."""
     moves = [line for line in disassembly.splitlines() if STACK_MOVE.search(line)]
@@ -76,6 +88,8 @@ def stack_moves(disassembly: str) -> list[str]:
 
 
 def _check_stack_moves(pyd: Path) -> None:
+    assert len(stack_moves(UNSAFE)) == 2
+    assert not stack_moves(SAFE)
     disassembly = _objdump("-d", "--no-show-raw-insn", pyd)
     wide = len(re.findall(r"\sv\w+ [^#\n]*%[yz]mm", disassembly))
     found = stack_moves(disassembly)

@@ -7,3 +7,9 @@
 
 void
 __cpuidex(int registers[4], int leaf, int subleaf);
+
+void
+_ReadWriteBarrier(void);
+
+__int64
+_InterlockedIncrement64(__int64 volatile *counter);

@@ -1,0 +1,187 @@
+"""Applies a finding's swap to a copy of what was found, and measures both.
+
+What is measured is what Python's allocator and the C heap say is in use, so it
+includes rounding, and what the swap itself needs, such as a pool.  Other threads
+that allocate meanwhile are measured too.
+"""
+
+import contextlib
+import gc
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from memopt import FloatMatrix, InternPool, _memopt
+from memopt.advisor.heap import Root, Row
+from memopt.advisor.resolve import objects
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Bytes in use by a copy of ``objects`` of what was found, and by its swap."""
+
+    objects: int
+    bytes_now: int
+    bytes_after: int
+
+    @property
+    def saving(self) -> int:
+        """Bytes that the swap saved."""
+        return self.bytes_now - self.bytes_after
+
+
+def bytes_in_use() -> int | None:
+    """What the allocators have handed out, or None if they do not tell."""
+    small, large = _memopt._pymalloc_bytes(), _memopt._malloc_bytes()[1]
+    return None if small is None or large is None else small[1] + large
+
+
+def _number(value: Any, seen: dict[int, Any]) -> Any:
+    """An equal number that is another object, the same one for the same one."""
+    copy = seen.get(id(value))
+    if copy is None:
+        copy = seen[id(value)] = value * 1.0 if type(value) is float else value + 1 - 1
+    return copy
+
+
+def _numbers(found: Any) -> Any:
+    seen: dict[int, Any] = {}
+    return type(found)([_number(value, seen) for value in found])
+
+
+def _text(found: Any) -> Any:
+    return found[:1] + found[1:]
+
+
+def _tuple(found: Any) -> Any:
+    return tuple(iter(found))
+
+
+def _rows(found: Any) -> Any:
+    return [_numbers(row) for row in found]
+
+
+def _with_attributes(kind: type, attributes: int) -> Any:
+    made = kind()
+    for i in range(attributes):
+        setattr(made, f"a{i}", None)
+    return made
+
+
+def _plain(found: list[Any], row: Row) -> list[Any]:
+    """As many instances of a class of no other base, with as many attributes.
+
+    What the attributes are and are called makes no difference to the size, so
+    the found ones are not asked: that could run code, and make them a __dict__.
+    """
+    kind = type("Plain", (), {})
+    copies = [_with_attributes(kind, row.items) for _ in found]
+    more = row.now - sum(map(_memopt._object_bytes, found))
+    for copy in copies:  # some of those found have a __dict__ of their own
+        if more <= 0:
+            break
+        more -= _memopt._object_bytes(vars(copy))
+    return copies
+
+
+def _slotted(copies: list[Any], row: Row) -> list[Any]:
+    slots = [f"a{i}" for i in range(row.items)]
+    kind = type("Slotted", (), {"__slots__": slots})
+    return [_with_attributes(kind, row.items) for _ in copies]
+
+
+def _with_slack(found: Any) -> Any:
+    """A copy that has been as large as the found one must have been."""
+    copy, wanted = type(found)(found), sys.getsizeof(found)
+    if isinstance(copy, list):
+        copy += [None] * ((wanted - sys.getsizeof([])) // 8 - len(copy))
+        while len(copy) > len(found):
+            copy.pop()
+        return copy
+    more = []
+    while sys.getsizeof(copy) < wanted:
+        more.append(object())
+        copy |= {more[-1]: None} if isinstance(copy, dict) else {more[-1]}
+    for each in more:
+        copy.pop(each) if isinstance(copy, dict) else copy.remove(each)
+    return copy
+
+
+def _pooled(copies: list[Any], row: Row) -> Any:
+    pool = InternPool(max(16, row.count - row.items), max_length=1 << 40)
+    return [pool.intern(text) for text in copies], pool
+
+
+def _shared(copies: list[Any], row: Row) -> Any:
+    seen: dict[Any, Any] = {}
+    return [seen.setdefault(each, each) for each in copies]
+
+
+def _range(found: Any) -> range:
+    step = found[1] - found[0]
+    return range(found[0], found[-1] + step, step)
+
+
+_Change = Callable[[list[Any], Row], Any]
+
+
+def _each(change: Callable[[Any], Any]) -> _Change:
+    return lambda found, row: [change(each) for each in found]
+
+
+# How to copy what was found, and what the swap makes of the copies.
+_SWAPS: dict[str, tuple[_Change, _Change]] = {
+    "strings": (_each(_text), _pooled),
+    "bytes": (_each(_text), _shared),
+    "tuples": (_each(_tuple), _shared),
+    "floats": (_each(_numbers), _each(lambda found: array("d", found))),
+    "ints": (_each(_numbers), _each(lambda found: array("q", found))),
+    "progression": (_each(_numbers), _each(_range)),
+    "matrix": (_each(_rows), _each(FloatMatrix)),
+    "instances": (_plain, _slotted),
+    "slack": (_each(_with_slack), _each(lambda found: type(found)(found))),
+    "empty": (_each(lambda found: type(found)()), _each(lambda found: None)),
+}
+
+
+def _measured(make: Callable[[], Any]) -> tuple[Any, int] | None:
+    """What ``make`` returns, and the bytes that are in use for it."""
+    before = bytes_in_use()
+    made = make()
+    after = bytes_in_use()
+    return None if before is None or after is None else (made, after - before)
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """What is freed meanwhile is not what was garbage before."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def verify(row: Row, roots: list[Root]) -> Measured | None:
+    """Copy what a row found, swap the copy, and measure; None if that cannot be.
+
+    The list that holds the copies counts for neither.
+    """
+    copy, swap = _SWAPS[row.kind]
+    found = objects(row, roots)
+    try:
+        with _no_garbage():
+            copies = _measured(lambda: copy(found, row))
+            swapped = _measured(lambda: swap(copies[0], row)) if copies else None
+    except MemoryError:
+        return None
+    if not found or copies is None or swapped is None:
+        return None
+    holder = _memopt._object_bytes(copies[0])
+    now, after = copies[1] - holder, swapped[1] - holder
+    return Measured(len(found), max(0, now), max(0, after))

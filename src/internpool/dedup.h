@@ -1,0 +1,176 @@
+/* dedup.h - what the parts of InternPool.dedup() share.
+ *
+ *   dedup.c           the method and its report
+ *   dedup_walk.c      which objects are walked, and in what order
+ *   dedup_places.c    lists, sets, NumPy arrays: items in places of memory
+ *   dedup_dict.c      dicts: values, and keys
+ *   dedup_tuple.c     tuples, which are made anew
+ *   dedup_listed.c    keys and others that are listed, walked, written back
+ *   dedup_object.c    deques and instances, written by their own means
+ *   seen.c            what was walked already
+ *
+ * The walk has a stack of its own: nesting has no limit but memory.  One step
+ * takes a part of a container: it interns the strings there and writes back
+ * those that have changed, then puts the containers there on the stack.
+ *
+ * An item is only ever replaced by an equal one of its type, and only where it
+ * still is at the moment of writing: code that runs in between, of a signal
+ * handler, a finalizer or a key's __hash__, may change anything, and is at
+ * worst not walked.  The stack owns what is on it. */
+#ifndef MO_INTERNPOOL_DEDUP_H
+#define MO_INTERNPOOL_DEDUP_H
+
+#include "internpool/internal.h"
+#include "internpool/seen.h"
+
+/* Dict keys that need no lookup, by address; see dedup_dict.c. */
+#define MO_KNOWN_KEYS 256
+
+typedef enum {
+    MO_NO_CONTAINER,
+    MO_LIST,
+    MO_DICT,
+    MO_TUPLE,
+    MO_SET, /* or frozenset */
+    MO_DEQUE,
+    MO_ARRAY,    /* a NumPy array */
+    MO_INSTANCE, /* of a class written in Python */
+} mo_container;
+
+/* A container to be walked, or walked in part. */
+typedef struct {
+    PyObject *object;    /* owned */
+    Py_ssize_t position; /* where to go on, 0 at first; its unit is that of
+                            the container */
+    mo_container kind;
+} mo_open;
+
+/* A tuple that is being made anew. */
+typedef struct {
+    PyObject *tuple;     /* owned: as it was */
+    PyObject *made;      /* owned: a plain copy with what changed; or NULL */
+    Py_ssize_t position; /* of the item that is looked at */
+    uint64_t bytes;      /* of strings that nothing has but `tuple`, and tuples
+                            in it that nothing else has, and that `made` lacks */
+    bool shared;         /* whether it may be reached again */
+} mo_nested;
+
+/* A shared tuple in whose place another is now. */
+typedef struct {
+    PyObject *tuple; /* owned */
+    uint64_t bytes;  /* of strings that go with it */
+} mo_replaced;
+
+typedef struct {
+    PyObject *pool;    /* borrowed: the InternPool */
+    bool keys;         /* whether to intern keys of dicts */
+    bool values;       /* whether to intern everything else */
+    PyObject *deque;   /* owned: the type collections.deque */
+    mo_open *open;     /* owned: the stack */
+    size_t depth;      /* taken of it */
+    size_t capacity;   /* allocated */
+    mo_seen seen;      /* objects that more than one reference leads to */
+    mo_nested *nested; /* owned: a tuple, one in it, one in that, ... */
+    size_t nested_depth;
+    size_t nested_capacity;
+    mo_replaced *replaced; /* owned: one tuple before those that hold it */
+    size_t replaced_count;
+    size_t replaced_capacity;
+    PyObject *names; /* owned dict: class -> list of attribute names */
+    PyObject *known[MO_KNOWN_KEYS]; /* owned, or NULL */
+    mo_intern_counts strings;
+    uint64_t containers; /* walked */
+} mo_walk;
+
+/* Functions give 0, or -1 with an exception set, unless said otherwise. */
+
+/* --- dedup_walk.c -------------------------------------------------------- */
+
+/* To be followed by mo_walk_end(), whatever it returns. */
+int
+mo_walk_begin(mo_walk *w, PyObject *pool, bool keys, bool values);
+
+/* Walks all that an object holds. */
+int
+mo_walk_all(mo_walk *w, PyObject *root);
+
+void
+mo_walk_end(mo_walk *w);
+
+mo_container
+mo_container_kind(const mo_walk *w, PyObject *object);
+
+/* Whether the walk may change or enter an object. */
+static inline bool
+mo_walk_wants(const mo_walk *w, PyObject *object)
+{
+    return mo_container_kind(w, object) != MO_NO_CONTAINER;
+}
+
+/* Puts an object on the stack if it is a container that was not walked yet.
+ * `references` lead to it if nothing else can reach it.  Runs no code. */
+int
+mo_walk_later(mo_walk *w, PyObject *item, Py_ssize_t references);
+
+/* Releases a string or tuple that was replaced, and counts a string that goes
+ * with that. */
+static inline void
+mo_walk_drop(mo_walk *w, PyObject *old)
+{
+    if (Py_REFCNT(old) == 1 && PyUnicode_CheckExact(old)) {
+        w->strings.bytes_freed += mo_str_size(old);
+    }
+    Py_DECREF(old);
+}
+
+/* Each walks a part of a container from *position on, and moves that: 1 if
+ * something is left, 0 if not, -1 with an exception set. */
+typedef int
+mo_walk_part(mo_walk *w, PyObject *object, Py_ssize_t *position);
+
+/* Room for one more of *count items of `size` bytes each. */
+int
+mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size);
+
+/* --- dedup_places.c, dedup_dict.c, dedup_tuple.c, dedup_object.c --------- */
+
+void
+mo_fetch_dict(PyObject *dict);
+mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
+    mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
+
+/* Whether an item is a tuple that mo_walk_tuple() is for: 1 or 0, or -1 with
+ * an exception set. */
+int
+mo_is_remade(const mo_walk *w, PyObject *item);
+
+/* The tuple, or what is to be in its place, as it has the pool's strings; a new
+ * reference.  Containers in it are put on the stack.  `references` as above.
+ * May run Python code. */
+PyObject *
+mo_walk_tuple(mo_walk *w, PyObject *tuple, Py_ssize_t references);
+
+/* Forgets what was seen and releases the tuples that were replaced, which may
+ * end the last strings. */
+void
+mo_walk_forget(mo_walk *w);
+
+/* --- dedup_listed.c ------------------------------------------------------ */
+
+/* A new list of what is to be in place of the items of `before`, a list that
+ * nothing else knows of what a container holds.  Strings stay unless wanted. */
+PyObject *
+mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too);
+
+bool
+mo_lists_differ(PyObject *now, PyObject *before);
+
+/* Takes an item, with the list's reference, out of a list: None is there. */
+PyObject *
+mo_take(PyObject *list, Py_ssize_t i);
+
+/* Releases what is no longer in the container, and counts. */
+void
+mo_drop_replaced(mo_walk *w, PyObject *old);
+
+#endif

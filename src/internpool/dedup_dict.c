@@ -1,0 +1,367 @@
+/* dedup_dict.c - dicts for dedup(): see dedup.h.
+ *
+ * Values are written like any assignment.  Nothing replaces a key and keeps
+ * the order, so a dict with a key to be replaced is built anew beside, and the
+ * two exchange their tables, which can neither fail half way nor run code. */
+#include "internpool/dedup.h"
+
+/* Whether a key of a dict is found: 1 or 0, or -1 with an exception set.  One
+ * of a class with a __hash__ may have another hash than when it was stored;
+ * to write its value then would add the key once more. */
+static int
+is_found(PyObject *dict, PyObject *key, PyObject *value)
+{
+    if (PyUnicode_CheckExact(key)) {
+        return 1;
+    }
+    PyObject *found = PyDict_GetItemWithError(dict, key);
+    return found ? found == value : -(PyErr_Occurred() != NULL);
+}
+
+/* --- values -------------------------------------------------------------- */
+
+/* A part of a dict. */
+typedef struct {
+    int count;
+    bool plain; /* whether all keys are exact strs: then assigning to them
+                   runs no code */
+    bool held;  /* whether keys and values are owned, else borrowed */
+    PyObject *key[MO_STRINGS];
+    PyObject *value[MO_STRINGS];
+} part;
+
+/* Which of its values are looked at. */
+typedef struct {
+    int count;
+    int at[MO_STRINGS];
+} choice;
+
+void
+mo_fetch_dict(PyObject *dict)
+{
+    PyObject *value;
+    Py_ssize_t position = 0;
+    for (int i = 0;
+         i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
+        mo_str_fetch(value);
+    }
+}
+
+static void
+read_part(PyObject *dict, Py_ssize_t *position, part *items)
+{
+    items->count = 0;
+    items->plain = true;
+    items->held = false;
+    PyObject *key, *value;
+    while (items->count < MO_STRINGS &&
+           PyDict_Next(dict, position, &key, &value)) {
+        MO_PREFETCH(value);
+        items->plain &= PyUnicode_CheckExact(key);
+        items->key[items->count] = key;
+        items->value[items->count++] = value;
+    }
+}
+
+static void
+hold(part *items)
+{
+    for (int i = 0; i < items->count; i++) {
+        Py_INCREF(items->key[i]);
+        Py_INCREF(items->value[i]);
+    }
+    items->held = true;
+}
+
+static void
+let_go(part *items)
+{
+    for (int i = 0; items->held && i < items->count; i++) {
+        Py_DECREF(items->key[i]);
+        Py_XDECREF(items->value[i]);
+    }
+}
+
+/* Sorts the values by what is to be done with them: strings to be interned,
+ * containers to be walked, tuples to be made anew.  0, or -1 with an exception
+ * set. */
+static int
+choose(mo_walk *w, const part *items, choice *strings, choice *others,
+       choice *tuples)
+{
+    strings->count = others->count = tuples->count = 0;
+    for (int i = 0; i < items->count; i++) {
+        PyObject *value = items->value[i];
+        if (PyUnicode_CheckExact(value)) {
+            if (w->values && MO_STR_IS_READY(value)) {
+                strings->at[strings->count++] = i;
+            }
+            continue;
+        }
+        if (!mo_walk_wants(w, value)) {
+            continue;
+        }
+        int remade = mo_is_remade(w, value);
+        if (remade < 0) {
+            return -1;
+        }
+        choice *list = remade ? tuples : others;
+        list->at[list->count++] = i;
+    }
+    return 0;
+}
+
+/* Writes `new`, if that is not what is there already, for the value i of a
+ * part. */
+static int
+write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
+{
+    PyObject *old = items->value[i];
+    if (new == old) {
+        return 0;
+    }
+    int status = is_found(dict, items->key[i], old);
+    if (status <= 0) {
+        return status;
+    }
+    Py_INCREF(old);
+    status = PyDict_SetItem(dict, items->key[i], new);
+    if (status == 0) {
+        w->strings.replaced += PyUnicode_CheckExact(old);
+        if (items->held) {
+            items->value[i] = NULL;
+            Py_DECREF(old);
+        }
+    }
+    mo_walk_drop(w, old);
+    return status;
+}
+
+static int
+intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
+{
+    PyObject *string[MO_STRINGS], *kept[MO_STRINGS];
+    for (int i = 0; i < strings->count; i++) {
+        string[i] = items->value[strings->at[i]];
+    }
+    if (mo_intern_strings(w->pool, string, strings->count, kept) < 0) {
+        return -1;
+    }
+    w->strings.seen += (uint64_t)strings->count;
+    int status = 0;
+    for (int i = 0; i < strings->count; i++) {
+        if (status == 0) {
+            status = write_value(w, dict, items, strings->at[i], kept[i]);
+        }
+        Py_DECREF(kept[i]);
+    }
+    return status;
+}
+
+static int
+remake_tuples(mo_walk *w, PyObject *dict, part *items, const choice *tuples)
+{
+    for (int i = 0; i < tuples->count; i++) {
+        /* The dict's reference, and the part's. */
+        PyObject *tuple = items->value[tuples->at[i]];
+        PyObject *instead = mo_walk_tuple(w, tuple, 2);
+        if (instead == NULL) {
+            return -1;
+        }
+        int status = 0;
+        if (PyDict_GetItemWithError(dict, items->key[tuples->at[i]]) ==
+            tuple) {
+            status = write_value(w, dict, items, tuples->at[i], instead);
+        }
+        Py_DECREF(instead);
+        if (status < 0 || PyErr_Occurred()) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+walk_part(mo_walk *w, PyObject *dict, part *items)
+{
+    choice strings, others, tuples;
+    if (choose(w, items, &strings, &others, &tuples) < 0) {
+        return -1;
+    }
+    for (int i = 0; i < others.count; i++) {
+        if (mo_walk_later(w, items->value[others.at[i]], 1) < 0) {
+            return -1;
+        }
+    }
+    if (!items->plain || tuples.count > 0) {
+        hold(items);
+    }
+    int status = intern_values(w, dict, items, &strings);
+    if (status == 0) {
+        status = remake_tuples(w, dict, items, &tuples);
+    }
+    let_go(items);
+    return status;
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+/* Whether a key is another object than interning it gives: 1 or 0, or -1 with
+ * an exception set.  Most dicts of a document share their keys: those known
+ * to be the ones to use, by address, need no lookup. */
+static int
+is_replaced(mo_walk *w, PyObject *key)
+{
+    PyObject **known = &w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
+    if (*known == key) {
+        return 0;
+    }
+    if (MO_STR_READY(key) < 0) {
+        return -1;
+    }
+    PyObject *kept = mo_internpool_intern_exact(w->pool, key);
+    if (kept == NULL) {
+        return -1;
+    }
+    Py_XSETREF(*known, kept); /* a str: runs no code */
+    return kept != key;
+}
+
+/* Whether a dict's keys have to be walked: 1 or 0, or -1 with an exception
+ * set.  `items` are the first, *position is behind them. */
+static int
+wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
+{
+    /* An OrderedDict has the keys a second time; those of a split table,
+     * attribute names, are interned. */
+    if (!w->keys || PyODict_Check(dict) ||
+        ((PyDictObject *)dict)->ma_values != NULL) {
+        return 0;
+    }
+    uint64_t seen = 0;
+    int i = 0;
+    PyObject *key;
+    while (i < items->count || (items->count == MO_STRINGS &&
+                                PyDict_Next(dict, &position, &key, NULL))) {
+        key = i < items->count ? items->key[i++] : key;
+        int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
+                                               : mo_walk_wants(w, key);
+        if (status != 0) {
+            return status;
+        }
+        seen += PyUnicode_CheckExact(key);
+    }
+    w->strings.seen += seen;
+    return 0;
+}
+
+/* A new dict of the same values under the new keys; with fewer of them if one
+ * of the old keys cannot be found, so that their hashes stay as they are. */
+static PyObject *
+with_keys(PyObject *dict, PyObject *now, PyObject *before)
+{
+    PyObject *made = PyDict_New();
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
+                           PyDict_Next(dict, &position, &key, &value) &&
+                           key == PyList_GET_ITEM(before, i);
+         i++) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        int found = is_found(dict, key, value);
+        int status = found > 0
+                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
+                         : found;
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (status < 0) {
+            Py_CLEAR(made);
+        }
+        if (found <= 0) {
+            break;
+        }
+    }
+    return made;
+}
+
+/* Whether two dicts hold the same values in the same order, `made` under the
+ * keys that are listed. */
+static bool
+are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
+{
+    PyObject *key, *value, *made_key, *made_value;
+    Py_ssize_t at = 0, made_at = 0, i = 0;
+    for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
+           PyDict_Next(made, &made_at, &made_key, &made_value);
+         i++) {
+        if (key != PyList_GET_ITEM(before, i) || value != made_value ||
+            made_key != PyList_GET_ITEM(now, i)) {
+            return false;
+        }
+    }
+    return i == PyDict_GET_SIZE(dict) && i == PyDict_GET_SIZE(made);
+}
+
+/* Exchanges the tables of two dicts that have no split one. */
+static void
+exchange_tables(PyDictObject *a, PyDictObject *b)
+{
+    PyDictKeysObject *keys = a->ma_keys;
+    a->ma_keys = b->ma_keys;
+    b->ma_keys = keys;
+    assert(a->ma_used == b->ma_used);
+    assert(a->ma_values == NULL && b->ma_values == NULL);
+}
+
+static int
+write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
+{
+    PyObject *made = with_keys(dict, now, before);
+    if (made == NULL) {
+        return -1;
+    }
+    bool alike = are_alike(dict, made, now, before);
+    if (alike) {
+        exchange_tables((PyDictObject *)dict, (PyDictObject *)made);
+    }
+    Py_DECREF(made);
+    for (Py_ssize_t i = 0; alike && i < PyList_GET_SIZE(now); i++) {
+        if (PyList_GET_ITEM(now, i) != PyList_GET_ITEM(before, i)) {
+            mo_drop_replaced(w, mo_take(before, i));
+        }
+    }
+    return 0;
+}
+
+static int
+walk_keys(mo_walk *w, PyObject *dict)
+{
+    PyObject *before = PyDict_Keys(dict);
+    PyObject *now = before ? mo_walk_listed(w, before, true) : NULL;
+    int status = now ? 0 : -1;
+    if (status == 0 && mo_lists_differ(now, before)) {
+        status = write_keys(w, dict, now, before);
+    }
+    Py_XDECREF(now);
+    Py_XDECREF(before);
+    return status;
+}
+
+int
+mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
+{
+    const bool first = *position == 0;
+    part items;
+    read_part(dict, position, &items);
+    int status = first ? wants_keys(w, dict, &items, *position) : 0;
+    if (status > 0) {
+        status = walk_keys(w, dict);
+        *position = 0;
+        read_part(dict, position, &items);
+    }
+    if (status == 0) {
+        status = walk_part(w, dict, &items);
+    }
+    return status < 0 ? -1 : items.count == MO_STRINGS;
+}

@@ -1,0 +1,253 @@
+/* dedup_walk.c - which objects dedup() walks, and in what order: depth first,
+ * each but once.  See dedup.h. */
+#include "internpool/dedup.h"
+
+#include <string.h>
+
+/* Signals are looked at after so many steps: some milliseconds. */
+#define STEPS_BETWEEN_SIGNALS 16384
+
+/* --- what to walk -------------------------------------------------------- */
+
+/* By name, so that the module that has it need not be there. */
+static bool
+derives_from(PyTypeObject *type, const char *name)
+{
+    for (; type != NULL; type = type->tp_base) {
+        if (strcmp(type->tp_name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static mo_container
+kind_of_other(const mo_walk *w, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if ((PyObject *)type == w->deque) {
+        return MO_DEQUE;
+    }
+    if (derives_from(type, "numpy.ndarray")) {
+        return MO_ARRAY;
+    }
+    if (strcmp(type->tp_name, "types.SimpleNamespace") == 0) {
+        return MO_INSTANCE;
+    }
+    /* The memory of ctypes has addresses of what its dicts keep alive. */
+    return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
+                   !PyType_Check(object) &&
+                   !derives_from(type, "_ctypes._CData")
+               ? MO_INSTANCE
+               : MO_NO_CONTAINER;
+}
+
+mo_container
+mo_container_kind(const mo_walk *w, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyType_IS_GC(type)) {
+        /* Arrays are the one container that the collector does not know. */
+        return type->tp_as_buffer != NULL && !PyBytes_CheckExact(object) &&
+                       derives_from(type, "numpy.ndarray")
+                   ? MO_ARRAY
+                   : MO_NO_CONTAINER;
+    }
+    if (PyList_Check(object)) {
+        return MO_LIST;
+    }
+    if (PyDict_Check(object)) {
+        return MO_DICT;
+    }
+    if (PyTuple_Check(object)) {
+        return MO_TUPLE;
+    }
+    return PyAnySet_Check(object) ? MO_SET : kind_of_other(w, object);
+}
+
+/* --- the stack ----------------------------------------------------------- */
+
+int
+mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return 0;
+    }
+    size_t more = *capacity > 0 ? *capacity * 2 : 64;
+    void *old, *grown = NULL;
+    memcpy(&old, items, sizeof old); /* a pointer to any type */
+    if (more <= (size_t)PY_SSIZE_T_MAX / size) {
+        grown = PyMem_Realloc(old, more * size);
+    }
+    if (grown == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(items, &grown, sizeof grown);
+    *capacity = more;
+    return 0;
+}
+
+/* Fetches where the items of a container are, to be read soon. */
+static inline void
+fetch_table(mo_container kind, PyObject *object)
+{
+    if (kind == MO_DICT) {
+        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
+        MO_PREFETCH(table);
+        MO_PREFETCH(table + 64);
+        MO_PREFETCH(table + 128);
+        MO_PREFETCH(table + 192);
+    }
+    else if (kind == MO_LIST) {
+        MO_PREFETCH(((PyListObject *)object)->ob_item);
+    }
+}
+
+/* Takes a reference of its own. */
+static int
+push(mo_walk *w, mo_container kind, PyObject *object)
+{
+    if (mo_walk_reserve(&w->open, w->depth, &w->capacity, sizeof *w->open) <
+        0) {
+        return -1;
+    }
+    w->open[w->depth++] = (mo_open){Py_NewRef(object), 0, kind};
+    fetch_table(kind, object);
+    return 0;
+}
+
+int
+mo_walk_later(mo_walk *w, PyObject *item, Py_ssize_t references)
+{
+    mo_container kind = mo_container_kind(w, item);
+    if (kind == MO_NO_CONTAINER) {
+        return 0;
+    }
+    /* What only one reference leads to cannot be reached again. */
+    int known = Py_REFCNT(item) > references ? mo_seen_add(&w->seen, item) : 0;
+    return known != 0 ? -(known < 0) : push(w, kind, item);
+}
+
+/* Turns the containers from `start` up around, so that the first that was
+ * found is the first to be walked: they mostly lie in memory in that order. */
+static void
+reverse(mo_walk *w, size_t start)
+{
+    for (size_t i = start, j = w->depth; i + 1 < j; i++) {
+        mo_open last = w->open[--j];
+        w->open[j] = w->open[i];
+        w->open[i] = last;
+    }
+}
+
+static mo_walk_part *
+part_of(mo_container kind)
+{
+    switch (kind) {
+        case MO_LIST:
+            return mo_walk_list;
+        case MO_DICT:
+            return mo_walk_dict;
+        case MO_TUPLE:
+            return mo_walk_fixed_tuple;
+        case MO_SET:
+            return mo_walk_set;
+        case MO_DEQUE:
+            return mo_walk_deque;
+        case MO_ARRAY:
+            return mo_walk_array;
+        default:
+            return mo_walk_instance;
+    }
+}
+
+/* Walks a part of the container on top, and puts what it holds above it, or in
+ * its place if nothing is left of it. */
+static int
+step(mo_walk *w)
+{
+    const size_t place = w->depth - 1;
+    mo_open top = w->open[place];
+    if (place > 0 && w->open[place - 1].kind == MO_DICT &&
+        w->open[place - 1].position == 0) {
+        mo_fetch_dict(w->open[place - 1].object);
+    }
+    w->containers += top.position == 0;
+    int more = part_of(top.kind)(w, top.object, &top.position);
+    if (more < 0) {
+        return -1;
+    }
+    reverse(w, place + 1);
+    w->open[place].position = top.position;
+    if (!more) {
+        w->depth--;
+        memmove(&w->open[place], &w->open[place + 1],
+                (w->depth - place) * sizeof *w->open);
+        Py_DECREF(top.object);
+    }
+    return 0;
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+int
+mo_walk_all(mo_walk *w, PyObject *root)
+{
+    mo_container kind = mo_container_kind(w, root);
+    if (kind == MO_NO_CONTAINER) {
+        return 0;
+    }
+    if (mo_seen_add(&w->seen, root) < 0 || push(w, kind, root) < 0) {
+        return -1;
+    }
+    for (uint64_t steps = 1; w->depth > 0; steps++) {
+        if (step(w) < 0 ||
+            (steps % STEPS_BETWEEN_SIGNALS == 0 && PyErr_CheckSignals() < 0)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+mo_walk_begin(mo_walk *w, PyObject *pool, bool keys, bool values)
+{
+    *w = (mo_walk){.pool = pool, .keys = keys, .values = values};
+    PyObject *collections = PyImport_ImportModule("collections");
+    if (collections == NULL) {
+        return -1;
+    }
+    w->deque = PyObject_GetAttrString(collections, "deque");
+    Py_DECREF(collections);
+    w->names = w->deque ? PyDict_New() : NULL;
+    return w->names ? 0 : -1;
+}
+
+void
+mo_walk_forget(mo_walk *w)
+{
+    mo_seen_free(&w->seen);
+    while (w->replaced_count > 0) {
+        mo_replaced last = w->replaced[--w->replaced_count];
+        w->strings.bytes_freed += Py_REFCNT(last.tuple) == 1 ? last.bytes : 0;
+        Py_DECREF(last.tuple);
+    }
+}
+
+void
+mo_walk_end(mo_walk *w)
+{
+    while (w->depth > 0) {
+        Py_DECREF(w->open[--w->depth].object);
+    }
+    mo_walk_forget(w);
+    PyMem_Free(w->open);
+    PyMem_Free(w->nested);
+    PyMem_Free(w->replaced);
+    for (int i = 0; i < MO_KNOWN_KEYS; i++) {
+        Py_CLEAR(w->known[i]);
+    }
+    Py_CLEAR(w->names);
+    Py_CLEAR(w->deque);
+}
