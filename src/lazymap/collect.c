@@ -91,16 +91,17 @@ mo_lazymap_to_list(PyObject *op, PyObject *ignored)
 static PyObject *
 array_type(mo_lazymap_state *state)
 {
-    if (state->array_type == NULL) {
-        PyObject *module = PyImport_ImportModule("array");
-        if (module == NULL) {
-            return NULL;
-        }
-        PyObject *type = PyObject_GetAttrString(module, "array");
-        Py_DECREF(module);
-        Py_XSETREF(state->array_type, type);
+    PyObject *known = MO_LOAD_POINTER(&state->array_type);
+    if (known != NULL) {
+        return known;
     }
-    return state->array_type;
+    PyObject *module = PyImport_ImportModule("array");
+    if (module == NULL) {
+        return NULL;
+    }
+    PyObject *type = PyObject_GetAttrString(module, "array");
+    Py_DECREF(module);
+    return mo_fill_once(&state->array_type, type);
 }
 
 static Py_ssize_t

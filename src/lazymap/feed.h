@@ -3,7 +3,8 @@
  * A feed looks at the items after a cursor's position and leaves the cursor
  * where it is.  It is open for as long as no Python code runs, and while it
  * is, keeps a buffer from being resized; the caller holds the GIL but where
- * said otherwise.  It owns only that buffer's view. */
+ * said otherwise.  It owns that buffer's view, and the list or tuple, whose
+ * items are read in its critical section. */
 #ifndef MO_LAZYMAP_FEED_H
 #define MO_LAZYMAP_FEED_H
 
@@ -23,7 +24,7 @@ typedef struct {
     Py_ssize_t available; /* items from the cursor on */
     Py_ssize_t index;     /* OBJECTS, BUFFER: the cursor's index... */
     Py_ssize_t step;      /* ...and from one item to the next */
-    PyObject **objects;   /* OBJECTS: borrowed, the source's items */
+    PyObject *sequence;   /* OBJECTS: owned */
     long long value;      /* RANGE: the cursor's */
     long long stride;
     Py_buffer view; /* BUFFER: owned */

@@ -6,8 +6,8 @@
  * move as results are handed out, and a result is handed out only if its item
  * still is the number it was computed from, the functions have kept their
  * code, and nobody traces them.  What cannot be had exactly is not had here,
- * and the caller goes on by calling the functions.  Under the GIL, which
- * mo_native_fold may release inside. */
+ * and the caller goes on by calling the functions.  The critical section of
+ * the iterator is held; mo_native_fold may release the GIL inside. */
 #ifndef MO_LAZYMAP_NATIVE_H
 #define MO_LAZYMAP_NATIVE_H
 
@@ -18,7 +18,8 @@
 typedef struct {
     mo_lazymap_state *state; /* borrowed from the module */
     int arguments;           /* how many cursors */
-    bool busy;               /* its memory is in use without the GIL */
+    bool busy;               /* its memory is in use, perhaps without the GIL
+                                or the lock */
     Py_ssize_t called;       /* items still to be had by calling, from a
                                 block that could not be run */
     Py_ssize_t ready, given; /* results in `results`, and of them handed out */

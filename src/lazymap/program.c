@@ -166,7 +166,7 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
     if (self == NULL) {
         return NULL;
     }
-    self->table = state->operations;
+    self->table = MO_LOAD_POINTER(&state->operations);
     self->arguments = (uint8_t)arguments;
     if (parse_tape(self, tape) < 0) {
         Py_DECREF(self);

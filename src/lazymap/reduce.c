@@ -270,7 +270,7 @@ sum_open(mo_summer *self, PyObject *op)
 {
     *self = (mo_summer){.consumer = {.take = sum_take, .each = sum_each}};
     mo_accumulator_init(&self->floats);
-    mo_ladder_init(&self->ladder, mo_state_of(Py_TYPE(op))->exactsum.kernel);
+    mo_ladder_init(&self->ladder, mo_kernel_of(mo_state_of(Py_TYPE(op))));
 }
 
 static void
