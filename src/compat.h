@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes that a processor reads from memory at once, or half of them. */
+#define MO_CACHE_LINE 64
+
 /* Structure members for type objects: Python.h has them from 3.12 on. */
 #include <structmember.h>
 
