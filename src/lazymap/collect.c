@@ -312,7 +312,11 @@ fill_place(mo_consumer *consumer, mo_type type, size_t n)
                        : type == MO_INT && strchr("lq", typecode) != NULL;
     bool fits = self->exported && (Py_ssize_t)n <= self->n - self->i &&
                 as_lane && self->view.itemsize == (Py_ssize_t)sizeof(mo_value);
-    return fits ? (mo_value *)(void *)next_place(self) : NULL;
+    mo_value *place = fits ? (mo_value *)(void *)next_place(self) : NULL;
+    if (fits && self->n - self->i >= 2 * (Py_ssize_t)n) {
+        mo_fetch(place + n, n);
+    }
+    return place;
 }
 
 static bool

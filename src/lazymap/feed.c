@@ -87,6 +87,7 @@ mo_feed_open(mo_lazymap_state *state, mo_feed *feed, const mo_cursor *cursor)
     PyObject *source = cursor->object;
     bool windowed =
         cursor->kind == MO_CURSOR_STRIDE || cursor->kind == MO_CURSOR_WINDOW;
+    feed->operations = state->operations;
     feed->numpy = false;
     feed->index = cursor->index;
     feed->step = windowed ? cursor->step : 1;
@@ -129,9 +130,7 @@ read_range(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n)
 {
     uint64_t stride = (uint64_t)feed->stride; /* the last step may wrap */
     uint64_t first = (uint64_t)feed->value + (uint64_t)skip * stride;
-    for (size_t i = 0; i < n; i++) {
-        room[i].i = (int64_t)(first + i * stride);
-    }
+    feed->operations->count_up(room, first, stride, n);
     return n;
 }
 
@@ -257,15 +256,6 @@ lies_as_lane(const mo_feed *feed, const char *from, Py_ssize_t stride)
            (uintptr_t)from % sizeof(mo_value) == 0;
 }
 
-/* Has the processor fetch what follows the block while it computes on that. */
-static void
-fetch(const char *from, size_t n)
-{
-    for (size_t i = 0; i < n; i += MO_CACHE_LINE) {
-        MO_PREFETCH(from + i);
-    }
-}
-
 static size_t
 read_buffer(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
             mo_type *type, const void **in_place)
@@ -278,7 +268,7 @@ read_buffer(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
     if (in_place != NULL && lies_as_lane(feed, from, stride)) {
         *in_place = from;
         if (feed->available - skip >= 2 * (Py_ssize_t)n) {
-            fetch(from + n * sizeof(mo_value), n * sizeof(mo_value));
+            mo_fetch(from + n * sizeof(mo_value), n);
         }
         return n;
     }
