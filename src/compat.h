@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Bytes that a processor reads from memory at once, or half of them. */
+#define MO_CACHE_LINE 64
+
 /* Structure members for type objects: Python.h has them from 3.12 on. */
 #include <structmember.h>
 
@@ -87,24 +90,28 @@
 
 /* Functions between MO_TARGET_BEGIN("avx2,fma") and MO_TARGET_END are compiled
  * for that instruction set, so that no file needs flags of its own; MSVC takes
- * every intrinsic everywhere, but makes none of plain loops: MO_HAS_TARGETS.
- * Include <immintrin.h> before. */
+ * every intrinsic everywhere.  Include <immintrin.h> before. */
 #define MO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa)                                     \
      MO_PRAGMA(clang attribute push(__attribute__((target(isa))), \
                                     apply_to = function))
 # define MO_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
-# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa) \
      _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
 # define MO_TARGET_END _Pragma("GCC pop_options")
 #else
-# define MO_HAS_TARGETS 0
 # define MO_TARGET_BEGIN(isa)
 # define MO_TARGET_END
+#endif
+
+/* Whether plain loops there are compiled for it, too: not by MSVC, and gcc for
+ * Windows does not align what it spills of wide registers (its bug 54412). */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__MINGW32__)
+# define MO_HAS_TARGETS 1
+#else
+# define MO_HAS_TARGETS 0
 #endif
 
 #if MO_X86_64

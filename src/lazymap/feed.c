@@ -87,6 +87,7 @@ mo_feed_open(mo_lazymap_state *state, mo_feed *feed, const mo_cursor *cursor)
     PyObject *source = cursor->object;
     bool windowed =
         cursor->kind == MO_CURSOR_STRIDE || cursor->kind == MO_CURSOR_WINDOW;
+    feed->operations = state->operations;
     feed->numpy = false;
     feed->index = cursor->index;
     feed->step = windowed ? cursor->step : 1;
@@ -132,9 +133,7 @@ read_range(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n)
 {
     uint64_t stride = (uint64_t)feed->stride; /* the last step may wrap */
     uint64_t first = (uint64_t)feed->value + (uint64_t)skip * stride;
-    for (size_t i = 0; i < n; i++) {
-        room[i].i = (int64_t)(first + i * stride);
-    }
+    feed->operations->count_up(room, first, stride, n);
     return n;
 }
 
@@ -292,6 +291,9 @@ read_buffer(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
     *type = format_type(feed->format);
     if (in_place != NULL && lies_as_lane(feed, from, stride)) {
         *in_place = from;
+        if (feed->available - skip >= 2 * (Py_ssize_t)n) {
+            mo_fetch(from + n * sizeof(mo_value), n);
+        }
         return n;
     }
     return read_items(feed->format, from, stride, room, n);

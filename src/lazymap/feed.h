@@ -19,13 +19,14 @@ typedef enum {
 
 typedef struct {
     mo_feed_kind kind;
-    bool numpy;           /* the items are NumPy's scalars */
-    char format;          /* BUFFER: of struct's, or ? for bool */
-    Py_ssize_t available; /* items from the cursor on */
-    Py_ssize_t index;     /* OBJECTS, BUFFER: the cursor's index... */
-    Py_ssize_t step;      /* ...and from one item to the next */
-    PyObject *sequence;   /* OBJECTS: owned */
-    long long value;      /* RANGE: the cursor's */
+    const mo_operations *operations; /* static: to count up by */
+    bool numpy;                      /* the items are NumPy's scalars */
+    char format;                     /* BUFFER: of struct's, or ? for bool */
+    Py_ssize_t available;            /* items from the cursor on */
+    Py_ssize_t index;   /* OBJECTS, BUFFER: the cursor's index... */
+    Py_ssize_t step;    /* ...and from one item to the next */
+    PyObject *sequence; /* OBJECTS: owned */
+    long long value;    /* RANGE: the cursor's */
     long long stride;
     Py_buffer view; /* BUFFER: owned */
 } mo_feed;

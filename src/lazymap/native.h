@@ -60,8 +60,9 @@ mo_native_box(mo_type type, mo_value value)
                             : Py_NewRef(value.i ? Py_True : Py_False);
 }
 
-/* Makes `kept` the number if nobody else has it: making and freeing an int
- * takes 15 ns, and this 2 (CPython 3.11, Zen 3). */
+/* Makes `kept` the number if nobody else has it.  That saves making and freeing
+ * an object: a for loop over x * 2 is 3 x as fast as over a generator, and was
+ * 2 x without (CPython 3.11). */
 static inline bool
 mo_native_rebox(PyObject *kept, mo_type type, mo_value value)
 {
