@@ -36,6 +36,8 @@ PEERS = (
     "polars",
     "lru-dict",
     "cachetools",
+    "guppy3",
+    "pympler",
 )
 
 
@@ -69,13 +71,14 @@ class Comparison:
 
 
 def _timed(contender: Contender) -> float:
-    argument = contender.prepare()
+    arguments = [contender.prepare() for _ in range(contender.repeat)]
     gc.collect()
     gc.disable()
     try:
         start = time.perf_counter()
-        contender.run(argument)
-        return time.perf_counter() - start
+        for argument in arguments:
+            contender.run(argument)
+        return (time.perf_counter() - start) / contender.repeat
     finally:
         gc.enable()
 

@@ -34,6 +34,9 @@ class Contender:
     needs: str | None = None
     # What `check` compares, where `run` throws its items away.
     result: Callable[[Any], Any] | None = None
+    # Runs of what takes microseconds that are timed together, each on an
+    # argument of its own; their mean counts.
+    repeat: int = 1
 
     def outcome(self) -> Any:
         return (self.result or self.run)(self.prepare())
@@ -91,6 +94,11 @@ def _drain(iterable: Any) -> None:
 
 def _double(x: int) -> int:
     return x * 2 if x else 0  # a branch: never turned into native arithmetic
+
+
+def _loop(iterable: Any) -> None:
+    for _ in iterable:
+        pass
 
 
 def _iterated(label: str, make: Callable[[], Any]) -> Contender:
@@ -172,7 +180,27 @@ def _lazymap_native(n: int) -> Iterator[Operation]:
             _iterated("map", lambda: map(double, numbers)),
         ),
         promises=(("generator", 2.5),),
-        note="half of the time makes and frees the ints, which the peer does too",
+    )
+    for name, run in (("a for loop", _loop), ("the builtin sum()", sum)):
+        yield Operation(
+            f"LazyMap: {name} on x * 2 over a range, natively",
+            (
+                Contender("LazyMap", lazy, run, result=list),
+                Contender("generator", generator, run, result=list),
+            ),
+            promises=(("generator", 2.5),),
+        )
+    yield Operation(
+        "LazyMap: .sum() of x ^ 1 over a range, natively",
+        (
+            Contender(
+                "LazyMap",
+                lambda: memopt.LazyMap(lambda x: x ^ 1, numbers),
+                lambda m: m.sum(),
+            ),
+            Contender("generator", lambda: (x ^ 1 for x in numbers), sum),
+        ),
+        promises=(("generator", 60.0),),
     )
     yield Operation(
         "LazyMap: .sum() of x % 1000 over a range, natively",
@@ -189,10 +217,11 @@ def _lazymap_native(n: int) -> Iterator[Operation]:
     yield Operation(
         "LazyMap: .sum() of x * 2 over a range, in closed form",
         (
-            Contender("LazyMap", lazy, lambda m: m.sum()),
+            Contender("LazyMap", lazy, lambda m: m.sum(), repeat=100),
             Contender("generator", generator, sum),
         ),
         promises=(("generator", 10_000.0),),
+        note="the first call after a collection, with cold caches, takes 20 us",
     )
     yield Operation(
         "LazyMap: .sum() of x * 2 over a tuple, natively",
@@ -212,9 +241,11 @@ def _lazymap_native(n: int) -> Iterator[Operation]:
             Contender(
                 "list comprehension", lambda: numbers, lambda r: [x * 2 for x in r]
             ),
+            Contender("list(range)", lambda: range(0, 2 * n, 2), list),
         ),
         promises=(("list comprehension", 3.0),),
-        note="the ints of the list take most of the time, here and there",
+        note="making and freeing the ints of the list, which list(range) does too, "
+        "is what takes the time",
     )
     yield Operation(
         "LazyMap: .sum() of x * 1.5 over a list of floats, natively",
@@ -255,28 +286,32 @@ def _lazymap_buffers(n: int) -> Iterator[Operation]:
         ),
         same=lambda ours, theirs: list(ours) == list(theirs),
         promises=(("NumPy", 1.0),),
-        note="results are copied from the block into the array",
     )
+
+    def long_source() -> Any:
+        return _numpy().arange(16.0 * n)  # more than the caches hold
+
     yield Operation(
-        "LazyMap: .sum() of x * x + 1.0 over a float64 array, natively",
+        "LazyMap: .sum() of x * x + 1.0 over a long float64 array, natively",
         (
             Contender(
                 "LazyMap",
-                source,
+                long_source,
                 lambda a: memopt.LazyMap(lambda x: x * x + 1.0, a).sum(),
                 needs="numpy",
             ),
-            Contender("NumPy", source, lambda a: float((a * a + 1.0).sum()), "numpy"),
+            Contender(
+                "NumPy", long_source, lambda a: float((a * a + 1.0).sum()), "numpy"
+            ),
             Contender(
                 "numexpr",
-                source,
+                long_source,
                 lambda a: float(numexpr("sum(a * a + 1.0)")(a)),
                 "numexpr",
             ),
         ),
         same=_close,
         promises=(("NumPy", 2.0), ("numexpr", 1.0)),
-        note="the expression is computed with the baseline's SSE2, the peers use AVX",
     )
 
 
@@ -927,6 +962,108 @@ def _large_sum(n: int) -> Iterator[Operation]:
     )
 
 
+# The heap scan behind memopt.advise
+
+
+class _Record:
+    def __init__(self, i: int) -> None:
+        self.name, self.number, self.share = f"name {i}", 1000 + i, i * 0.5
+
+
+def _plain_heap(n: int) -> list[Any]:
+    """Repeated strings, ints, and rows of floats: each list in one place."""
+    side = math.isqrt(n)
+    return [
+        [f"Processing item {i % 1000}" for i in range(n // 2)],
+        [x * 2 for x in range(n)],
+        [[i + j + 0.5 for j in range(side)] for i in range(side)],
+    ]
+
+
+def _scattered_heap(n: int) -> list[Any]:
+    """Instances and dicts that lie in memory in another order than in the list."""
+    heap: list[Any] = [_Record(i) for i in range(n)]
+    heap += [
+        {"id": 1000 + i, "city": f"city {i % 1000}", "share": i * 0.5, "text": str(i)}
+        for i in range(n)
+    ]
+    random.Random(1).shuffle(heap)
+    return heap
+
+
+def _found_by_advise(heap: Any) -> dict[str, int]:
+    return {
+        total.type.rpartition(".")[2]: total.count for total in memopt.advise().types
+    }
+
+
+def _found_by_guppy(heap: Any) -> dict[str, int]:
+    guppy = importlib.import_module("guppy")
+    rows = guppy.hpy().heap().bytype.partition.get_rows()
+    return {row.name.rpartition(".")[2]: row.count for row in rows}
+
+
+def _same_counts(ours: dict[str, int], theirs: dict[str, int]) -> bool:
+    """Objects of the types that only the heap has; guppy makes dicts itself."""
+    names = {"int", "float", "_Record"} & ours.keys()
+    return all(
+        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=500)
+        for name in names
+    )
+
+
+def _heap_scans(n: int) -> Iterator[Operation]:
+    def whole_process(name: str, make: Callable[[], list[Any]]) -> Operation:
+        return Operation(
+            f"advise: {name}, and all else in the process",
+            (
+                Contender(
+                    "memopt.advise",
+                    make,
+                    lambda h: memopt.advise(),
+                    None,
+                    _found_by_advise,
+                ),
+                Contender(
+                    "guppy3 heap()",
+                    make,
+                    lambda h: importlib.import_module("guppy").hpy().heap(),
+                    "guppy",
+                    _found_by_guppy,
+                ),
+            ),
+            same=_same_counts,
+            promises=(("guppy3 heap()", 10.0),),
+        )
+
+    def one_object(name: str, make: Callable[[], list[Any]]) -> Operation:
+        return Operation(
+            f"advise: {name}, alone",
+            (
+                Contender(
+                    "memopt.advise", make, lambda h: memopt.advise(h).python_bytes
+                ),
+                Contender(
+                    "pympler asizeof",
+                    make,
+                    lambda h: importlib.import_module("pympler.asizeof").asizeof(h),
+                    "pympler",
+                ),
+            ),
+            # pympler rounds to 8 bytes and leaves out the collector's header.
+            same=lambda ours, theirs: math.isclose(ours, theirs, rel_tol=0.25),
+            promises=(("pympler asizeof", 10.0),),
+        )
+
+    heaps: tuple[tuple[str, Callable[[], list[Any]]], ...] = (
+        ("strings, ints and floats", lambda: _plain_heap(n)),
+        ("scattered records", lambda: _scattered_heap(n // 20)),
+    )
+    for name, make in heaps:
+        yield whole_process(name, make)
+        yield one_object(name, make)
+
+
 def operations(scale: float = 1.0) -> list[Operation]:
     """Every operation, for inputs of `scale` times the published size."""
     n = max(1_000, int(1_000_000 * scale))
@@ -954,4 +1091,5 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_small_sums(),
         *_hard_sums(n),
         *_large_sum(16 * n),
+        *_heap_scans(n),
     ]

@@ -2,14 +2,22 @@
 
 import argparse
 import sys
+from typing import NoReturn
 
 import memopt
 from memopt.advisor import command as advise
 from memopt.demo import command as demo
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line says what is wrong; the usage is for those who ask for it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m memopt",
         description="Less memory for Python programs: see what the swaps save.",
     )

@@ -16,6 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Bytes that a processor reads from memory at once, or half of them. */
+#define MO_CACHE_LINE 64
+
 /* Structure members for type objects: Python.h has them from 3.12 on. */
 #include <structmember.h>
 
@@ -87,24 +90,28 @@
 
 /* Functions between MO_TARGET_BEGIN("avx2,fma") and MO_TARGET_END are compiled
  * for that instruction set, so that no file needs flags of its own; MSVC takes
- * every intrinsic everywhere, but makes none of plain loops: MO_HAS_TARGETS.
- * Include <immintrin.h> before. */
+ * every intrinsic everywhere.  Include <immintrin.h> before. */
 #define MO_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa)                                     \
      MO_PRAGMA(clang attribute push(__attribute__((target(isa))), \
                                     apply_to = function))
 # define MO_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
-# define MO_HAS_TARGETS 1
 # define MO_TARGET_BEGIN(isa) \
      _Pragma("GCC push_options") MO_PRAGMA(GCC target(isa))
 # define MO_TARGET_END _Pragma("GCC pop_options")
 #else
-# define MO_HAS_TARGETS 0
 # define MO_TARGET_BEGIN(isa)
 # define MO_TARGET_END
+#endif
+
+/* Whether plain loops there are compiled for it, too: not by MSVC, and gcc for
+ * Windows does not align what it spills of wide registers (its bug 54412). */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__MINGW32__)
+# define MO_HAS_TARGETS 1
+#else
+# define MO_HAS_TARGETS 0
 #endif
 
 #if MO_X86_64
@@ -376,8 +383,13 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 }
 #endif
 
-/* Per-object locks: real from CPython 3.13 on free-threaded builds, nothing
- * under the GIL.  A function that runs inside one ends in _lock_held. */
+/* ---- threads ---------------------------------------------------------------
+ *
+ * On a free-threaded CPython (from 3.13 on) threads run at once, and an object
+ * has a lock of its own, its critical section, which CPython lets go of while
+ * the thread waits for anything else: whatever may run Python code may let
+ * other threads in, as the GIL does.  A function that runs inside one ends in
+ * _lock_held.  Elsewhere all this costs nothing. */
 #if PY_VERSION_HEX >= 0x030D0000
 # define MO_BEGIN_CRITICAL_SECTION(op) Py_BEGIN_CRITICAL_SECTION(op)
 # define MO_END_CRITICAL_SECTION() Py_END_CRITICAL_SECTION()
@@ -389,6 +401,121 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_BEGIN_CRITICAL_SECTION2(a, b) {
 # define MO_END_CRITICAL_SECTION2() }
 #endif
+
+#ifdef Py_GIL_DISABLED
+# define MO_FREE_THREADED 1
+#else
+# define MO_FREE_THREADED 0
+#endif
+
+/* The last slots of the module, with what it promises: that interpreters may
+ * each have a GIL of their own (from 3.12 on), and that it needs none (3.13). */
+#if PY_VERSION_HEX >= 0x030D0000
+# define MO_LAST_SLOTS                                                     \
+     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
+         {Py_mod_gil, Py_MOD_GIL_NOT_USED},                                \
+     {                                                                     \
+         0, NULL                                                           \
+     }
+#elif PY_VERSION_HEX >= 0x030C0000
+# define MO_LAST_SLOTS                                                     \
+     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
+     {                                                                     \
+         0, NULL                                                           \
+     }
+#else
+# define MO_LAST_SLOTS {0, NULL}
+#endif
+
+/* A borrowed reference that only another thread could end, while a critical
+ * section is let go of. */
+#if MO_FREE_THREADED
+# define MO_KEEP(op) Py_INCREF(op)
+# define MO_LET_GO(op) Py_DECREF(op)
+#else
+# define MO_KEEP(op) ((void)0)
+# define MO_LET_GO(op) ((void)0)
+#endif
+
+/* What threads read, or count, without a lock.  A pointer that was loaded
+ * shows all that was written before it was stored. */
+#if MO_FREE_THREADED
+# define MO_LOAD_SIZE(place) _Py_atomic_load_ssize_relaxed(place)
+# define MO_STORE_SIZE(place, size) _Py_atomic_store_ssize_relaxed(place, size)
+# define MO_LOAD_INT8(place) _Py_atomic_load_int8(place)
+# define MO_STORE_INT8(place, value) _Py_atomic_store_int8(place, value)
+# define MO_LOAD_INT64(place) _Py_atomic_load_int64_relaxed(place)
+# define MO_ADD_INT64(place, n) ((void)_Py_atomic_add_int64(place, n))
+# define MO_LOAD_POINTER(place) _Py_atomic_load_ptr_acquire(place)
+# define MO_STORE_POINTER(place, p) \
+     _Py_atomic_store_ptr_release(place, (void *)(p))
+#else
+# define MO_LOAD_SIZE(place) (*(place))
+# define MO_STORE_SIZE(place, size) ((void)(*(place) = (size)))
+# define MO_LOAD_INT8(place) (*(place))
+# define MO_STORE_INT8(place, value) ((void)(*(place) = (value)))
+# define MO_LOAD_INT64(place) (*(place))
+# define MO_ADD_INT64(place, n) ((void)(*(place) += (n)))
+# define MO_LOAD_POINTER(place) (*(place))
+# define MO_STORE_POINTER(place, p) ((void)(*(place) = (p)))
+#endif
+
+/* Fills a place that is filled once and then only read: takes over `value`,
+ * which is dropped if another thread was faster.  What is there, borrowed;
+ * NULL if value is NULL, an error. */
+static inline PyObject *
+mo_fill_once(PyObject **place, PyObject *value)
+{
+    if (value == NULL) {
+        return NULL;
+    }
+#if MO_FREE_THREADED
+    PyObject *there = NULL;
+    if (_Py_atomic_compare_exchange_ptr(place, &there, value)) {
+        return value;
+    }
+#else
+    PyObject *there = *place;
+    if (there == NULL) {
+        return *place = value;
+    }
+#endif
+    Py_DECREF(value);
+    return there;
+}
+
+/* Item i of a list, i >= 0: a new reference, or NULL without an exception
+ * behind its end.  Any thread may change the list meanwhile. */
+static inline PyObject *
+mo_list_item(PyObject *list, Py_ssize_t i)
+{
+    if (i >= PyList_GET_SIZE(list)) {
+        return NULL;
+    }
+#if MO_FREE_THREADED
+    Py_INCREF(list); /* whoever waits for it may lose it */
+    PyObject *item = PyList_GetItemRef(list, i);
+    if (item == NULL) {
+        PyErr_Clear(); /* the list has become shorter */
+    }
+    Py_DECREF(list);
+    return item;
+#else
+    return Py_NewRef(PyList_GET_ITEM(list, i));
+#endif
+}
+
+/* The same of a list or a tuple. */
+static inline PyObject *
+mo_sequence_item(PyObject *sequence, Py_ssize_t i)
+{
+    if (PyList_Check(sequence)) {
+        return mo_list_item(sequence, i);
+    }
+    return i < PyTuple_GET_SIZE(sequence)
+               ? Py_NewRef(PyTuple_GET_ITEM(sequence, i))
+               : NULL;
+}
 
 /* Whether an object is never freed, so that its reference count says nothing
  * about who holds it.  3.11 starts those at 999999999 references. */

@@ -63,7 +63,7 @@ PyDoc_STRVAR(module_doc,
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
-    {0, NULL},
+    MO_LAST_SLOTS,
 };
 
 static struct PyModuleDef module_def = {

@@ -1,11 +1,14 @@
-"""Tools that several test files need: fresh processes, failing allocations."""
+"""Tools that several test files need: fresh processes, failing allocations, threads."""
 
+import contextlib
 import gc
 import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ not_with_asan = pytest.mark.skipif(
     "asan" in os.environ.get("LD_PRELOAD", ""),
     reason="AddressSanitizer has an allocator of its own",
 )
+
+free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def run_in_fresh_process(code: str, *arguments: str) -> str:
@@ -41,6 +46,9 @@ def fail_each_allocation(
     Ends when ten calls in a row meet no MemoryError, which means that there
     are no more allocations to fail, and returns how many calls met one.
     """
+    if free_threaded:
+        # repr([[1.0, 2.0]]) is enough: lists' memory is freed by another allocator.
+        pytest.skip("free-threaded CPython 3.13 itself crashes when allocations fail")
     testcapi = pytest.importorskip(
         "_testcapi", reason="needs CPython's allocation hooks (_testcapi)"
     )
@@ -62,3 +70,38 @@ def fail_each_allocation(
         if calm == 10:
             return failures
     raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def switching_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def run_threads(*targets: Callable[[], None]) -> None:
+    """Start all at once; the first exception of any is raised here.
+
+    Under the GIL they take turns as often as CPython can.
+    """
+    barrier = threading.Barrier(len(targets))
+    errors: list[BaseException] = []
+
+    def run(target: Callable[[], None]) -> None:
+        try:
+            barrier.wait()
+            target()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(target,)) for target in targets]
+    with switching_often():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise errors[0]

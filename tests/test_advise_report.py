@@ -1,15 +1,19 @@
 """``memopt.advise`` and its report: text, JSON by its schema, HTML."""
 
 import gc
+import html
 import html.parser
 import importlib.resources
 import json
 import re
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support import run_in_fresh_process
+from support import not_with_asan, run_in_fresh_process
 
 import memopt
 from memopt.advisor.report import Report
@@ -132,12 +136,44 @@ def test_text(report: Report) -> None:
     assert "+ # or, if the steps are always even: range(0, 2000, 2)\n" in text
     assert "Python objects by type\n" in text
     assert "no findings" in str(memopt.advise([]))
+    assert "held by the allocators" not in text
+    assert "free, but held by the allocators\n" in str(memopt.advise())
+
+
+def test_memory_that_no_object_explains() -> None:
+    report = memopt.advise()
+    native, free = report.native_bytes, report.free_bytes
+    assert native is not None
+    assert free is not None
+    assert report.other_bytes == native + free or native == 0
+    assert report.python_bytes + native <= (report.memory.private or 0)
+    roots = memopt.advise([])
+    assert (roots.other_bytes, roots.native_bytes) == (None, None)
+
+
+@not_with_asan
+def test_free_heap_is_told() -> None:
+    """All but one string of each arena are dropped, and 5 kB blocks."""
+    run_in_fresh_process(
+        """
+import memopt
+MB = 1 << 20
+before = memopt.advise()
+small = [str(i) * 10 for i in range(200_000)]
+large = [bytes(5000) for _ in range(4000)]
+small, large = small[::1000], large[::50]
+after = memopt.advise()
+if before.free_bytes is not None:
+    assert after.free_bytes > before.free_bytes + 25 * MB, (before, after)
+    assert after.native_bytes < before.native_bytes + 5 * MB, (before, after)
+"""
+    )
 
 
 class Outline(html.parser.HTMLParser):
     """Whether every element that is opened is closed, and what it needs."""
 
-    VOID = ("meta", "br", "rect")
+    VOID = ("meta", "rect")
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,9 +201,68 @@ def test_html_is_whole_and_needs_nothing_else(report: Report) -> None:
     outline.close()
     assert outline.open == []
     assert outline.seen.count("rect") == 2 * len(report.findings)
+    assert outline.seen.count("section") == len(report.findings) + 1
     assert "script" not in outline.seen
     assert re.search(r"'<City & \d>'", outline.text)
     assert "prefers-color-scheme: dark" in outline.text
     assert "@media print" in outline.text
     assert report._repr_html_() in report.to_html()
     assert "<svg" not in memopt.advise([]).to_html()
+
+
+# What the browser makes of the page, as its title.
+MEASURE = """<script>
+const width = kind => Array.from(document.querySelectorAll("rect." + kind),
+                                 bar => bar.getBoundingClientRect().width);
+const box = document.querySelector("svg").getBoundingClientRect();
+document.title = JSON.stringify({
+  saved: width("now"), left: width("after"),
+  inside: Array.from(document.querySelectorAll("text"), text => {
+    const own = text.getBoundingClientRect();
+    return own.left >= box.left && own.right <= box.right + 1; }),
+  page: document.documentElement.scrollWidth <= innerWidth,
+  colours: [getComputedStyle(document.body).color,
+            getComputedStyle(document.body).backgroundColor] });
+</script>"""
+
+
+def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
+    """In a narrow window and in the dark: nothing sticks out, bars are to scale."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        pytest.skip("no Chromium here to render the page with")
+    page = tmp_path / "report.html"
+    page.write_text(report.to_html().replace("</body>", MEASURE + "</body>"), "utf-8")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900")
+    options += ("--blink-settings=preferredColorScheme=0", "--dump-dom")
+    done = subprocess.run(
+        [browser, *options, f"--user-data-dir={tmp_path}", page.as_uri()],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        timeout=120,
+    )
+    title = re.search("<title>(.*)</title>", done.stdout)
+    assert title
+    seen = json.loads(html.unescape(title[1]))
+    assert seen["page"]
+    assert all(seen["inside"])
+    assert seen["colours"] == ["rgb(230, 234, 242)", "rgb(20, 24, 31)"]
+    most = max(f.bytes_now for f in report.findings)
+    unit = (seen["saved"][0] + seen["left"][0]) / report.findings[0].bytes_now
+    assert unit * most <= 500
+    for finding, saved, left in zip(
+        report.findings, seen["saved"], seen["left"], strict=True
+    ):
+        assert saved == pytest.approx(finding.saving * unit, abs=0.2)
+        assert left == pytest.approx(finding.bytes_after * unit, abs=0.2)
+
+
+def test_html_shows_what_the_process_has() -> None:
+    outline = Outline()
+    outline.feed(memopt.advise(min_saving=1 << 40).to_html())
+    assert outline.seen.count("rect") == 4
+    assert "other Python objects, " in outline.text
+    assert "free, but held, " in outline.text

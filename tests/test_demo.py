@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memopt.__main__ import main
 from memopt.demo import command, report, scenarios
 from memopt.demo.measure import Cost, MeasurementError, Result, measure
 
@@ -25,79 +27,106 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    target = tmp_path_factory.mktemp("a folder, ünïcode") / "figures.json"
-    done = run_demo("--json", str(target))
-    assert done.returncode == 0, done.stderr
-    for scenario in scenarios.SCENARIOS:
-        assert f"\n{scenario.name}: {scenario.title}\n" in done.stdout
-    assert list(target.parent.iterdir()) == [target]
-    loaded: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-    return loaded
+def traced(name: str, file: Path, scale: float = 1) -> list[dict[str, Any]]:
+    """What `before` and `after` of a scenario take, as the demo counts bytes."""
+    scenario = scenarios.find(name)
+    if scenario.prepare is not None:
+        scenario.prepare(file)
 
+    def cost(variant: scenarios.Variant) -> dict[str, Any]:
+        arguments = [name, variant.label, str(scale), str(file), "traced"]
+        done = subprocess.run(
+            [sys.executable, "-m", "memopt.demo.worker", *arguments],
+            capture_output=True,
+            check=True,
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
-def _ratio(figures: dict[str, Any], name: str) -> float:
-    (scenario,) = (s for s in figures["scenarios"] if s["name"] == name)
-    before: int = scenario["before"]["python_peak_bytes"]
-    after: int = scenario["after"]["python_peak_bytes"]
-    return before / after
-
-
-def test_every_scenario_is_measured(figures: dict[str, Any]) -> None:
-    names = [s["name"] for s in figures["scenarios"]]
-    assert names == [s.name for s in scenarios.SCENARIOS]
-    for scenario in figures["scenarios"]:
-        assert scenario["equal"] is True
-        for cost in (scenario["before"], scenario["after"], *scenario["others"]):
-            assert cost["seconds"] > 0
-            assert cost["peak_bytes"] > 1_000_000
-            assert cost["python_peak_bytes"] > 0
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(cost, (scenario.before, scenario.after)))
 
 
 @pytest.mark.parametrize(
-    ("name", "at_least"),
-    [("lazymap", 30), ("internpool", 2), ("internpool-unique", 30)],
+    ("name", "scale", "at_least"),
+    [
+        ("lazymap", 1, 30),
+        ("internpool", 1, 2),
+        ("internpool-unique", 0.05, 2),
+        ("floatmatrix", 1, 3.5),
+    ],
 )
-def test_memory_saved(figures: dict[str, Any], name: str, at_least: float) -> None:
-    assert _ratio(figures, name) >= at_least
+def test_memory_saved(name: str, scale: float, at_least: float, tmp_path: Path) -> None:
+    before, after = traced(name, tmp_path / "input", scale)
+    assert before["python_peak_bytes"] >= at_least * after["python_peak_bytes"]
+    assert scenarios.find(name).equal(before["answer"], after["answer"])
 
 
-def test_memory_saved_by_matrix(figures: dict[str, Any]) -> None:
-    assert _ratio(figures, "floatmatrix") >= 3.5
+def test_unique_messages_need_no_more_memory_if_there_are_more(tmp_path: Path) -> None:
+    peaks = [
+        traced("internpool-unique", tmp_path, scale)[1]["python_peak_bytes"]
+        for scale in (0.05, 0.1)
+    ]
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.05)
 
 
-def test_json_on_stdout_replaces_the_table() -> None:
-    done = run_demo("--only", "floatmatrix", "--json", "-")
+def test_scale_multiplies_the_work(tmp_path: Path) -> None:
+    small, large = (
+        traced("floatmatrix", tmp_path, scale)[1]["python_peak_bytes"]
+        for scale in (0.1, 0.2)
+    )
+    assert small >= 800_000
+    assert large - small == pytest.approx(800_000, rel=0.01)
+
+
+def test_command(tmp_path: Path) -> None:
+    """The table, the progress and the JSON of one run, as a user has it."""
+    folder = tmp_path / "a folder, ünïcode"
+    folder.mkdir()
+    target = folder / "figures.json"
+    done = run_demo("--only", "lazymap", "--json", str(target))
     assert done.returncode == 0, done.stderr
-    (scenario,) = json.loads(done.stdout)["scenarios"]
-    assert scenario["name"] == "floatmatrix"
-
-
-def test_progress_names_each_step() -> None:
-    done = run_demo("--only", "floatmatrix")
+    title = scenarios.find("lazymap").title
+    assert f"\nlazymap: {title}\n" in done.stdout
+    assert list(folder.iterdir()) == [target]
+    (scenario,) = json.loads(target.read_text(encoding="utf-8"))["scenarios"]
+    assert scenario["name"] == "lazymap"
+    assert scenario["equal"] is True
+    for cost in (scenario["before"], scenario["after"], *scenario["others"]):
+        assert cost["seconds"] > 0
+        assert cost["peak_bytes"] > 1_000_000
+        assert cost["python_peak_bytes"] > 0
     lines = done.stderr.splitlines()
     assert lines[:2] == [
-        "[1/4] floatmatrix: timing lists",
-        "[2/4] floatmatrix: timing FloatMatrix",
+        "[1/4] lazymap: timing list",
+        "[2/4] lazymap: timing LazyMap",
     ]
     assert {line.split("] ")[1] for line in lines[2:]} == {
-        "floatmatrix: counting the bytes of lists",
-        "floatmatrix: counting the bytes of FloatMatrix",
+        "lazymap: counting the bytes of list",
+        "lazymap: counting the bytes of LazyMap",
     }
 
 
-def test_scale_multiplies_the_work() -> None:
-    once, twice = (
-        json.loads(
-            run_demo("--only", "floatmatrix", "--scale", n, "--json", "-").stdout
-        )
-        for n in ("1", "2")
-    )
-    small = once["scenarios"][0]["after"]["python_peak_bytes"]
-    large = twice["scenarios"][0]["after"]["python_peak_bytes"]
-    assert small >= 8_000_000
-    assert large - small == pytest.approx(8_000_000, rel=0.01)
+def test_json_on_stdout_replaces_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(monkeypatch, lambda *_: [_result(1)], "-") == 0
+    (scenario,) = json.loads(capsys.readouterr().out)["scenarios"]
+    assert scenario["name"] == "name"
+
+
+def test_all_scenarios_are_measured_by_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+
+    def measured(*arguments: Any) -> list[Result]:
+        seen.extend(arguments[:2])
+        return [_result(1)]
+
+    monkeypatch.setattr(command, "measure", measured)
+    assert main(["demo", "--scale", "7", "--json", "-"]) == 0
+    assert seen == [list(scenarios.SCENARIOS), 7]
 
 
 @pytest.mark.parametrize(
@@ -112,20 +141,41 @@ def test_scale_multiplies_the_work() -> None:
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
-def test_bad_arguments_end_with_2(arguments: list[str], message: str) -> None:
-    done = run_demo(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stdout == ""
+def test_bad_arguments_end_with_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = main(["demo", *arguments])
+    except SystemExit as end:  # of argparse
+        code = end.code
+    assert code == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert out == ""
+
+
+CLOSED = """
+import sys
+from memopt.__main__ import main
+from memopt.demo import command
+command.measure = lambda *arguments: []
+print("started", file=sys.stderr, flush=True)
+sys.stdin.read()
+sys.exit(main(["demo"]))
+"""
 
 
 def test_closed_pipe_is_no_traceback() -> None:
-    command_line = [sys.executable, "-m", "memopt", "demo", "--only", "floatmatrix"]
+    command_line = [sys.executable, "-c", CLOSED]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command_line, stdout=pipe, stderr=pipe, text=True) as demo:
+    with subprocess.Popen(
+        command_line, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
+        assert demo.stdin is not None
         demo.stdout.close()
+        demo.stdin.close()
         errors = demo.stderr.read()
     assert "Traceback" not in errors
     # Windows does not say that the reader has gone, but that writing failed.

@@ -288,15 +288,18 @@ def test_scan_while_threads_mutate() -> None:
                 held[0].__class__ and gc.collect(0)
 
     threads = [threading.Thread(target=mutate) for _ in range(3)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
     for thread in threads:
         thread.start()
     try:
         roots = (("root", threads, False),)
-        for i in range(300):
-            found, nodes, _ = _memopt._scan_heap(roots, i % 10 == 0)
+        for i in range(1000):
+            found, nodes, _ = _memopt._scan_heap(roots, i % 200 == 0)
             assert found
             assert nodes
     finally:
+        sys.setswitchinterval(interval)
         ended.set()
         for thread in threads:
             thread.join()

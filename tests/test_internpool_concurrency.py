@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support import run_threads
 
 from memopt import InternPool
 
@@ -21,16 +22,6 @@ WORDS = [f"word {i}" for i in range(300)]
 
 def fresh(string: str) -> str:
     return (string + "\U0001f600")[:-1]
-
-
-@contextlib.contextmanager
-def switching_often() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def disturb(pool: InternPool) -> None:
@@ -169,28 +160,6 @@ class TestReentrancy:
             signal.signal(signal.SIGALRM, before)
         assert len(calls) == 50
         pool._debug_validate()
-
-
-def run_threads(*targets: Callable[[], None]) -> None:
-    """Start all at once; the first exception of any is raised here."""
-    barrier = threading.Barrier(len(targets))
-    errors: list[BaseException] = []
-
-    def run(target: Callable[[], None]) -> None:
-        try:
-            barrier.wait()
-            target()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(target,)) for target in targets]
-    with switching_often():
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    if errors:
-        raise errors[0]
 
 
 class TestThreads:

@@ -178,6 +178,8 @@ USES: dict[str, Callable[[Any], Any]] = {
     "sum of floats": lambda lazy: lazy.sum(0.5),
     "mean": lambda lazy: lazy.mean(),
     "min": lambda lazy: lazy.min(),
+    "any": lambda lazy: lazy.any(),
+    "all": lambda lazy: lazy.map(lambda x: x - 3).all(),
     "in": lambda lazy: 7 in lazy,
     "native_reason": lambda lazy: lazy.native_reason,
     "array of floats": lambda lazy: lazy.map(halve).to_array(),

@@ -93,6 +93,9 @@ both = memopt.LazyMap(lambda x, y: x + y, lazy, range(3), strict=True)
 for view in lazy, both, lazy.map(str)[::-2], lazy.filter(None), lazy.batched(2):
     list(view), repr(view), view.to_list(), 5 in view, bool(view)
 lazy[0], lazy[-1], lazy.index(3), lazy.count(3), lazy.to_array("i"), len(both)
+native = memopt.LazyMap(lambda x: x * 3, range(700))
+list(native), native.sum(), native.sum(1 << 80), native.any(), native.all()
+native.to_array(), next(iter(native)), [x for x in native.map(lambda x: x * 0.5)]
 """,
     "LazyMapIterator": """
 lazy = memopt.LazyMap(abs, iter([1, 2, 3]))

@@ -241,6 +241,28 @@ def test_blocks_around_an_edge(work: str) -> None:
             assert exactly(lazy.to_list()) == exactly([f(x) for x in chosen])
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x + (3 < 5),
+        lambda x: x * (7.5 > 3) * (2 == 2.0),
+        lambda x: 1 < 2,
+        lambda x: (1 < 2) + (3 < 4) * 2.5,
+        lambda x: x + 1 // 0,
+        lambda x: x + (1 << 70 < 5),
+        eval("lambda x: x" + " + (1 < 2) * 3" * 12),
+    ],
+)
+def test_constants(f: Any) -> None:
+    """What is computed once, or fails in every item."""
+    for source in range(700), [0.5] * 700, [True]:
+        lazy = LazyMap(f, source)
+        assert read(lazy) == read(f(x) for x in source)
+        assert outcome(lazy.to_list) == outcome(lambda s=source: [f(x) for x in s])
+        want = outcome(lambda s=source: array.array("d", [f(x) for x in s]))
+        assert outcome(lazy.to_array) == want
+
+
 # --- Random functions on random sources -------------------------------------------
 
 

@@ -122,6 +122,18 @@ def test_results_are_the_same_bits(isa: str) -> None:
     )
 
 
+@pytest.mark.parametrize("step", [1, -3, 2**40, -(2**58)])
+def test_ranges_and_sums(isa: str, step: int) -> None:
+    for length in (1, 7, 8, 9, 31, 511, 512, 513, 1100):
+        for start in (0, 5 - 2**63 if step > 0 else 2**63 - 5):
+            numbers = range(start, start + length * step, step)
+            fitting = sum(-(2**63) <= x < 2**63 - abs(step) for x in numbers)
+            numbers = numbers[:fitting]
+            lazy = LazyMap(compiled("lambda x: x ^ 1"), numbers)
+            assert lazy.to_list() == [x ^ 1 for x in numbers]
+            assert lazy.sum() == sum(x ^ 1 for x in numbers)
+
+
 def test_names() -> None:
     assert _memopt._set_operations("baseline") == ISAS[0]
     assert _memopt._set_operations(ISAS[0]) == "baseline"

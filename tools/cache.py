@@ -129,6 +129,7 @@ def _apt(release: str, architecture: str) -> Iterator[tuple[Path, Callable[..., 
             Dir::Cache "{scratch}/cache";
             APT::Architecture "{architecture}";
             APT::Sandbox::User "root";
+            Acquire::Retries "3";
             """
         (scratch / "apt.conf").write_text(settings, encoding="utf-8")
         environment = {**os.environ, "APT_CONFIG": str(scratch / "apt.conf")}

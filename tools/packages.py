@@ -8,6 +8,7 @@ import time
 # DPkg's option waits for one of apt's locks, but not for that of its lists, which
 # fails at once: so does a mirror that is busy, and both pass.
 APT_GET = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+APT_GET += ["-o", "Acquire::Retries=3"]
 PATIENCE = 300  # seconds
 PAUSE = 5
 

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -79,25 +78,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _fail(message: object) -> int:
-    print(f"memopt advise: {message}", file=sys.stderr)
+    """One line; what takes more, a syntax error, is told as python tells it."""
+    text = str(message)
+    print(text if "\n" in text else f"memopt advise: {text}", file=sys.stderr)
     return 2
 
 
-def _write(name: str, text: str) -> None:
-    """Write a file whole or not at all; - is stdout."""
-    if name == "-":
-        assert sys.__stdout__ is not None  # or the script could not run
-        sys.__stdout__.write(text)
-        return
-    path = Path(name)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _write(name: str, text: str) -> None:
+    """Write a report to a file, to a device as it is, or (-) to stdout."""
+    path = Path(name).resolve()  # a link stays one
+    if name == "-":
+        assert sys.__stdout__ is not None  # or the script could not run
+        sys.__stdout__.write(text)
+    elif path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        _replace(path, text)
+
+
+def _write_all(found: Report, options: argparse.Namespace) -> str | None:
+    """Write what the options ask for; what could not be, and why."""
+    outputs = ((options.json, found.to_json), (options.html, found.to_html))
+    for name, render in outputs:
+        if name is not None:
+            try:
+                _write(name, render())
+            except OSError as error:
+                return f"{name}: {error.strerror}"
+    return None
 
 
 def _unwritable(name: str | None) -> str | None:
@@ -109,7 +129,7 @@ def _unwritable(name: str | None) -> str | None:
         return f"{name}: it is a folder"
     if not path.parent.is_dir():
         return f"{name}: there is no such folder"
-    if not os.access(path.parent, os.W_OK):
+    if not path.is_char_device() and not os.access(path.resolve().parent, os.W_OK):
         return f"{name}: the folder cannot be written to"
     return None
 
@@ -200,13 +220,9 @@ def main(options: argparse.Namespace) -> int:
     if options.json != "-":
         for each in reports:
             show(each, stderr)
-    try:
-        if options.json is not None:
-            _write(options.json, reports[0].to_json())
-        if options.html is not None:
-            _write(options.html, reports[0].to_html())
-    except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}")
+    failure = _write_all(reports[0], options)
+    if failure is not None:
+        return _fail(failure)
     saving = max(each.saving for each in reports)
     if options.fail_over is not None and saving > options.fail_over:
         return FAIL_OVER_CODE

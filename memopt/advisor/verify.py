@@ -8,6 +8,7 @@ that allocate meanwhile are measured too.
 import contextlib
 import gc
 import sys
+import tracemalloc
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +34,13 @@ class Measured:
 
 
 def bytes_in_use() -> int | None:
-    """What the allocators have handed out, or None if they do not tell."""
+    """What the allocators have handed out, or None if they do not tell.
+
+    With tracemalloc on, which needs memory for each block itself, what it has
+    counted: the bytes that were asked for, so without rounding.
+    """
+    if tracemalloc.is_tracing():
+        return tracemalloc.get_traced_memory()[0]
     small, large = _memopt._pymalloc_bytes(), _memopt._malloc_bytes()[1]
     return None if small is None or large is None else small[1] + large
 

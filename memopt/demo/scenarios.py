@@ -23,8 +23,12 @@ Answer = Any
 class Task:
     """How much to do, and the file that the scenario's ``prepare`` wrote."""
 
-    scale: int
+    scale: float
     file: Path
+
+    def times(self, size: int) -> int:
+        """A size that the scenario names, to scale."""
+        return max(1, int(size * self.scale))
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,14 @@ class Scenario:
 
 
 def _list_sum(task: Task) -> Outcome:
-    doubled = [x * 2 for x in range(1_000_000 * task.scale)]
+    doubled = [x * 2 for x in range(task.times(1_000_000))]
     return Outcome(sum(doubled))
 
 
 def _lazy_sum(task: Task) -> Outcome:
     from memopt import LazyMap
 
-    doubled = LazyMap(lambda x: x * 2, range(1_000_000 * task.scale))
+    doubled = LazyMap(lambda x: x * 2, range(task.times(1_000_000)))
     return Outcome(sum(doubled))
 
 
@@ -116,7 +120,7 @@ def write_library_tokens(target: Path) -> None:
 
 
 def _tokens(task: Task) -> Iterator[str]:
-    for _ in range(task.scale):
+    for _ in range(task.times(1)):
         with task.file.open(encoding="utf-8", newline="\n") as lines:
             for line in lines:
                 yield line[:-1].replace(BREAK, "\n")
@@ -150,7 +154,7 @@ def _tokens_pooled(task: Task) -> Outcome:
 
 def _message_lengths(intern: Callable[[str], str], task: Task) -> Outcome:
     lengths = 0
-    for i in range(1_000_000 * task.scale):
+    for i in range(task.times(1_000_000)):
         lengths += len(intern(f"Processing item {i}"))
     return Outcome(lengths)
 
@@ -178,7 +182,7 @@ COLUMNS = 1000
 
 def _nested_sum(task: Task) -> Outcome:
     draw = random.Random(SEED).random
-    matrix = [[draw() for _ in range(COLUMNS)] for _ in range(1000 * task.scale)]
+    matrix = [[draw() for _ in range(COLUMNS)] for _ in range(task.times(1000))]
     naive = sum(sum(row) for row in matrix)
 
     def with_exact_sum(answer: float) -> dict[str, float]:
@@ -191,7 +195,7 @@ def _nested_sum(task: Task) -> Outcome:
 def _matrix_sum(task: Task) -> Outcome:
     from memopt import FloatMatrix
 
-    matrix = FloatMatrix.random(1000 * task.scale, COLUMNS, seed=SEED)
+    matrix = FloatMatrix.random(task.times(1000), COLUMNS, seed=SEED)
     return Outcome(matrix.sum(), lambda total: {"sum": total, "exact": total})
 
 

@@ -38,7 +38,7 @@ def run(
 
 def main(name: str, label: str, scale: str, file: str, mode: str) -> None:
     """Run what the command line names, and print its cost as JSON."""
-    task = scenarios.Task(int(scale), Path(file))
+    task = scenarios.Task(float(scale), Path(file))
     json.dump(run(name, label, task, mode == "traced"), sys.stdout)
 
 

@@ -43,17 +43,30 @@ find_kernel(const char *name)
     return NULL;
 }
 
+const mo_kernel *
+mo_kernel_of(mo_state *state)
+{
+    return MO_LOAD_POINTER(&state->exactsum.kernel);
+}
+
 mo_plan
 mo_plan_begin(mo_state *state, int threads)
 {
-    return (mo_plan){.kernel = state->exactsum.kernel, .threads = threads};
+    return (mo_plan){.kernel = mo_kernel_of(state), .threads = threads};
 }
 
 void
 mo_plan_end(mo_state *state, const mo_plan *plan)
 {
-    mo_usage_add(&state->exactsum.usage, &plan->usage);
-    state->exactsum.threads_used += plan->threads_used;
+    for (int i = 0; i < MO_RUNGS; i++) {
+        if (plan->usage.blocks[i] != 0) {
+            MO_ADD_INT64(&state->exactsum.usage.blocks[i],
+                         plan->usage.blocks[i]);
+        }
+    }
+    if (plan->threads_used != 0) {
+        MO_ADD_INT64(&state->exactsum.threads_used, plan->threads_used);
+    }
 }
 
 PyDoc_STRVAR(isas_doc,
@@ -108,9 +121,9 @@ set_isa(PyObject *module, PyObject *name)
     if (kernel == NULL) {
         return NULL;
     }
-    PyObject *previous = PyUnicode_FromString(state->exactsum.kernel->name);
+    PyObject *previous = PyUnicode_FromString(mo_kernel_of(state)->name);
     if (previous != NULL) {
-        state->exactsum.kernel = kernel;
+        MO_STORE_POINTER(&state->exactsum.kernel, kernel);
     }
     return previous;
 }
@@ -125,10 +138,11 @@ sum_steps(PyObject *module, PyObject *ignored)
 {
     const mo_state *state = PyModule_GetState(module);
     const int64_t *used = state->exactsum.usage.blocks;
+    const int64_t *threads_used = &state->exactsum.threads_used;
     PyObject *counts = PyTuple_New(MO_RUNGS + 1);
     for (int i = 0; i <= MO_RUNGS && counts != NULL; i++) {
         PyObject *count = PyLong_FromLongLong(
-            i < MO_RUNGS ? used[i] : state->exactsum.threads_used);
+            MO_LOAD_INT64(i < MO_RUNGS ? &used[i] : threads_used));
         if (count == NULL) {
             Py_CLEAR(counts);
             break;

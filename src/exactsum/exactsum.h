@@ -16,7 +16,8 @@ typedef struct mo_state mo_state;
 /* What the room keeps in its module's state. */
 typedef struct {
     PyTypeObject *ExactSumType; /* owned */
-    const mo_kernel *kernel;    /* static: the one that sums */
+    /* What follows is read and counted by all threads, without a lock. */
+    const mo_kernel *kernel; /* static: the one that sums */
     /* As in mo_plan, for all calls so far. */
     mo_usage usage;
     int64_t threads_used;
@@ -71,6 +72,10 @@ mo_exactsum_new(mo_state *state, const mo_sum *sum);
 int
 mo_sum_read(mo_state *state, PyObject *obj, int threads, PyObject *progress,
             mo_sum *sum);
+
+/* The kernel that sums. */
+const mo_kernel *
+mo_kernel_of(mo_state *state);
 
 /* The plan for a call that may use so many threads, and the end of the call:
  * what was used is counted.  With the GIL. */

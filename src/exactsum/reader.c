@@ -2,8 +2,8 @@
  *
  * Reading is kept apart from adding: floats are gathered into a block of
  * doubles, and only whole blocks are summed.  Lists may change while their
- * items are read, by the items' own code, so each step looks at the size again
- * and owns the item it reads. */
+ * items are read, by the items' own code or another thread, so each step looks
+ * at the size again, and owns the item it reads or locks the list. */
 #include "exactsum/reader.h"
 
 #include "exactsum/buffer.h"
@@ -271,11 +271,16 @@ gather(PyObject *const *items, Py_ssize_t n, Py_ssize_t ahead, double *out)
     return i;
 }
 
-/* Gathers plain items, from the first of n on, at most as many as there is
- * room for in the block; how many.  Runs no Python code. */
+/* Gathers plain items of a list or tuple, from item i on, at most as many as
+ * there is room for in the block; how many.  Runs no Python code. */
 static Py_ssize_t
-read_plain(reader *r, PyObject *const *items, Py_ssize_t n)
+read_plain_lock_held(reader *r, PyObject *sequence, Py_ssize_t i)
 {
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence) - i;
+    if (n <= 0) {
+        return 0;
+    }
+    PyObject *const *items = PySequence_Fast_ITEMS(sequence) + i;
     const Py_ssize_t ahead = n > 2 * AHEAD ? AHEAD : 0;
     const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
     const Py_ssize_t plain =
@@ -287,11 +292,20 @@ read_plain(reader *r, PyObject *const *items, Py_ssize_t n)
     return plain;
 }
 
-/* Item i of a collection, which may let go of it meanwhile. */
-static int
-read_borrowed(reader *r, PyObject *item, Py_ssize_t i)
+static Py_ssize_t
+read_plain(reader *r, PyObject *sequence, Py_ssize_t i)
 {
-    Py_INCREF(item);
+    Py_ssize_t plain;
+    MO_BEGIN_CRITICAL_SECTION(sequence);
+    plain = read_plain_lock_held(r, sequence, i);
+    MO_END_CRITICAL_SECTION();
+    return plain;
+}
+
+/* Item i of a collection.  Takes over the reference. */
+static int
+read_owned(reader *r, PyObject *item, Py_ssize_t i)
+{
     int failed = read_item(r, item);
     Py_DECREF(item);
     if (failed) {
@@ -305,17 +319,17 @@ read_borrowed(reader *r, PyObject *item, Py_ssize_t i)
 static int
 read_items(reader *r, PyObject *sequence)
 {
-    Py_ssize_t i = 0, n;
-    while (i < (n = PySequence_Fast_GET_SIZE(sequence))) {
-        PyObject **items = PySequence_Fast_ITEMS(sequence);
-        Py_ssize_t plain = read_plain(r, items + i, n - i);
-        int failed = plain > 0 ? report(r) : read_borrowed(r, items[i], i);
-        if (failed) {
+    for (Py_ssize_t i = 0;;) {
+        Py_ssize_t plain = read_plain(r, sequence, i);
+        PyObject *item = plain > 0 ? NULL : mo_sequence_item(sequence, i);
+        if (plain == 0 && item == NULL) {
+            return 0;
+        }
+        if (item != NULL ? read_owned(r, item, i) : report(r)) {
             return -1;
         }
         i += Py_MAX(plain, 1);
     }
-    return 0;
 }
 
 static int
@@ -323,9 +337,7 @@ read_iterator(reader *r, PyObject *iterator)
 {
     PyObject *item;
     for (Py_ssize_t i = 0; (item = PyIter_Next(iterator)) != NULL; i++) {
-        int failed = read_borrowed(r, item, i);
-        Py_DECREF(item);
-        if (failed) {
+        if (read_owned(r, item, i)) {
             return -1;
         }
     }

@@ -12,7 +12,8 @@ is_list_or_tuple(PyObject *obj)
     return PyList_Check(obj) || PyTuple_Check(obj);
 }
 
-/* Whether x == item: 1, 0, or -1 with an exception set. */
+/* Whether x == item: 1, 0, or -1 with an exception set.  The caller owns a
+ * reference to the item. */
 static int
 equals_item(double x, PyObject *item)
 {
@@ -23,9 +24,7 @@ equals_item(double x, PyObject *item)
     if (number == NULL) {
         return -1;
     }
-    Py_INCREF(item);
     int equal = PyObject_RichCompareBool(number, item, Py_EQ);
-    Py_DECREF(item);
     Py_DECREF(number);
     return equal;
 }
@@ -34,14 +33,15 @@ equals_item(double x, PyObject *item)
 static int
 equals_list(const mo_view *vector, PyObject *seq)
 {
-    const char typecode = vector->storage->typecode;
     const Py_ssize_t n = vector->shape[1];
     for (Py_ssize_t j = 0; j < n; j++) {
-        if (PySequence_Fast_GET_SIZE(seq) != n) {
+        bool fits = PySequence_Fast_GET_SIZE(seq) == n;
+        PyObject *item = fits ? mo_sequence_item(seq, j) : NULL;
+        if (item == NULL) {
             return 0;
         }
-        double x = mo_load(mo_view_at(vector, 0, j), typecode);
-        int equal = equals_item(x, PySequence_Fast_GET_ITEM(seq, j));
+        int equal = equals_item(mo_view_load(vector, 0, j), item);
+        Py_DECREF(item);
         if (equal <= 0) {
             return equal;
         }
@@ -70,11 +70,12 @@ equals_rows(const mo_view *matrix, PyObject *rows)
 {
     const Py_ssize_t n = matrix->shape[0];
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (PySequence_Fast_GET_SIZE(rows) != n) {
+        bool fits = PySequence_Fast_GET_SIZE(rows) == n;
+        PyObject *row = fits ? mo_sequence_item(rows, i) : NULL;
+        if (row == NULL) {
             return 0;
         }
         mo_view vector = mo_view_row(matrix, i);
-        PyObject *row = Py_NewRef(PySequence_Fast_GET_ITEM(rows, i));
         int equal = equals_row(&vector, row);
         Py_DECREF(row);
         if (equal <= 0) {
@@ -87,13 +88,14 @@ equals_rows(const mo_view *matrix, PyObject *rows)
 PyObject *
 mo_view_richcompare(PyObject *op, PyObject *other, int operation)
 {
-    const mo_view view = View_CAST(op)->view;
+    const mo_view view = mo_view_of(op);
     int equal;
     if (operation != Py_EQ && operation != Py_NE) {
         Py_RETURN_NOTIMPLEMENTED;
     }
     if (Py_IS_TYPE(other, Py_TYPE(op))) {
-        equal = mo_view_equal(&view, &View_CAST(other)->view);
+        const mo_view others = mo_view_of(other);
+        equal = mo_view_equal(&view, &others);
     }
     else if (is_list_or_tuple(other)) {
         equal = view.ndim == 1 ? equals_list(&view, other)
@@ -112,20 +114,12 @@ mo_view_richcompare(PyObject *op, PyObject *other, int operation)
 static int
 item_equals(PyObject *op, Py_ssize_t index, PyObject *value)
 {
-    const mo_view *view = &View_CAST(op)->view;
-    if (view->ndim == 1) {
-        const char typecode = view->storage->typecode;
-        return equals_item(mo_load(mo_view_at(view, 0, index), typecode),
-                           value);
+    const mo_view view = mo_view_of(op);
+    if (view.ndim == 1) {
+        return equals_item(mo_view_load(&view, 0, index), value);
     }
-    mo_view row = mo_view_row(view, index);
+    mo_view row = mo_view_row(&view, index);
     return equals_row(&row, value);
-}
-
-static Py_ssize_t
-length(PyObject *op)
-{
-    return *mo_view_shape(&View_CAST(op)->view);
 }
 
 /* The index of the first item from start on, before stop, that equals value;
@@ -133,7 +127,7 @@ length(PyObject *op)
 static Py_ssize_t
 find(PyObject *op, PyObject *value, Py_ssize_t start, Py_ssize_t stop)
 {
-    for (Py_ssize_t i = start; i < stop && i < length(op); i++) {
+    for (Py_ssize_t i = start; i < stop && i < mo_view_length(op); i++) {
         int equal = item_equals(op, i, value);
         if (equal != 0) {
             return equal < 0 ? -2 : i;
@@ -153,7 +147,7 @@ PyObject *
 mo_view_count(PyObject *op, PyObject *value)
 {
     Py_ssize_t count = 0;
-    for (Py_ssize_t i = 0; i < length(op); i++) {
+    for (Py_ssize_t i = 0; i < mo_view_length(op); i++) {
         int equal = item_equals(op, i, value);
         if (equal < 0) {
             return NULL;
@@ -189,7 +183,7 @@ mo_view_index(PyObject *op, PyObject *args)
         parse_bound(low, &start) < 0 || parse_bound(high, &stop) < 0) {
         return NULL;
     }
-    const Py_ssize_t n = length(op);
+    const Py_ssize_t n = mo_view_length(op);
     start = start < 0 ? Py_MAX(start + n, 0) : start;
     stop = stop < 0 ? Py_MAX(stop + n, 0) : stop;
     Py_ssize_t found = find(op, value, start, stop);

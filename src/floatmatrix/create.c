@@ -44,7 +44,8 @@ mo_matrix_from(mo_view *view, mo_floatmatrix_state *room, PyObject *obj,
                char typecode, mo_copy_mode mode)
 {
     if (mo_is_matrix(room, obj)) {
-        return matrix_from_matrix(view, &View_CAST(obj)->view, typecode, mode);
+        const mo_view from = mo_view_of(obj);
+        return matrix_from_matrix(view, &from, typecode, mode);
     }
     if (!PyList_CheckExact(obj) && !PyTuple_CheckExact(obj)) {
         int is_foreign =

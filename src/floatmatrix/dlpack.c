@@ -107,14 +107,15 @@ lend(const mo_view *view, bool is_versioned, bool is_copied)
     if (lent == NULL) {
         return PyErr_NoMemory();
     }
+    mo_storage_pin(view->storage); /* its address must not change any more */
+    lent->storage = view->storage;
     const char *name = fill_managed(lent, view, is_versioned, is_copied);
     PyObject *capsule = PyCapsule_New(&lent->managed, name, NULL);
     if (capsule == NULL) {
+        mo_storage_unpin(view->storage);
         PyMem_RawFree(lent);
         return NULL;
     }
-    lent->storage = view->storage;
-    mo_storage_pin(view->storage);
     (void)PyCapsule_SetContext(capsule, lent); /* cannot fail: it is valid */
     (void)PyCapsule_SetDestructor(capsule, capsule_destroy);
     return capsule;
@@ -192,7 +193,7 @@ mo_view_dlpack(PyObject *op, PyObject *args, PyObject *kwargs)
                             NULL};
     PyObject *stream = Py_None, *max_version = Py_None, *device = Py_None;
     PyObject *copy = Py_None;
-    mo_view view = View_CAST(op)->view;
+    mo_view view = mo_view_of(op);
     bool is_versioned;
     mo_copy_mode mode;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:__dlpack__", names,

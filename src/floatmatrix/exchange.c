@@ -4,7 +4,7 @@
  * An export pins nothing but itself: it counts in storage->exports, which
  * keeps the storage from being resized, and owns its object, which owns the
  * storage.  Shape and strides are the object's own; a matrix with exports
- * does not change them. */
+ * does not change them, so that it is exported before they are looked at. */
 #include "floatmatrix/internal.h"
 
 /* The requests that every exporter must check; as memoryview does. */
@@ -61,6 +61,7 @@ int
 mo_view_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
 {
     mo_view *view = &View_CAST(op)->view;
+    mo_storage_export(view->storage);
     const char typecode = view->storage->typecode;
     const Py_ssize_t size = mo_itemsize(typecode);
     *buffer = (Py_buffer){
@@ -76,18 +77,16 @@ mo_view_getbuffer(PyObject *op, Py_buffer *buffer, int flags)
     };
     if (check_request(buffer, flags) < 0) {
         buffer->obj = NULL;
+        mo_storage_unexport(view->storage);
         return -1;
     }
     drop_unrequested(buffer, flags);
     Py_INCREF(op);
-    view->storage->exports++;
     return 0;
 }
 
 void
 mo_view_releasebuffer(PyObject *op, Py_buffer *buffer)
 {
-    StorageObject *storage = View_CAST(op)->view.storage;
-    assert(storage->exports > 0);
-    storage->exports--;
+    mo_storage_unexport(View_CAST(op)->view.storage);
 }

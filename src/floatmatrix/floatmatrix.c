@@ -53,8 +53,10 @@ extend_lock_held(mo_view *view, const mo_view *more)
     tail = whole;
     tail.offset = rows * whole.strides[0];
     tail.shape[0] = added;
-    (void)mo_view_copy(&tail, &from); /* cannot fail: they do not overlap */
-    *view = whole;
+    mo_view_copy_lock_held(&tail, &from); /* they do not overlap */
+    MO_STORE_SIZE(&view->shape[0], whole.shape[0]);
+    view->shape[1] = whole.shape[1];
+    view->strides[0] = whole.strides[0];
     return 0;
 }
 
@@ -75,9 +77,10 @@ static PyObject *
 extend(PyObject *op, const mo_view *more)
 {
     int status;
-    MO_BEGIN_CRITICAL_SECTION(op)
-    status = extend_lock_held(&View_CAST(op)->view, more);
-    MO_END_CRITICAL_SECTION()
+    mo_view *view = &View_CAST(op)->view;
+    MO_BEGIN_CRITICAL_SECTION2(view->storage, more->storage);
+    status = extend_lock_held(view, more);
+    MO_END_CRITICAL_SECTION2();
     Py_DECREF(more->storage);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -87,7 +87,7 @@ select_items(mo_view *selected, PyObject *op, PyObject *key)
             return -1;
         }
     }
-    *selected = View_CAST(op)->view;
+    *selected = mo_view_of(op);
     int kept = ndim;
     for (int i = 0; i < (int)count; i++) {
         if (parts[i].is_slice) {
@@ -114,8 +114,7 @@ mo_view_subscript(PyObject *op, PyObject *key)
         return NULL;
     }
     if (selected.ndim == 0) {
-        return PyFloat_FromDouble(
-            mo_load(mo_view_at(&selected, 0, 0), selected.storage->typecode));
+        return PyFloat_FromDouble(mo_view_load(&selected, 0, 0));
     }
     return mo_view_subobject(&selected);
 }
@@ -123,18 +122,17 @@ mo_view_subscript(PyObject *op, PyObject *key)
 PyObject *
 mo_view_item(PyObject *op, Py_ssize_t index)
 {
-    const mo_view *view = &View_CAST(op)->view;
-    const Py_ssize_t n = *mo_view_shape(view);
+    const mo_view view = mo_view_of(op);
+    const Py_ssize_t n = *mo_view_shape(&view);
     if (index < 0 || index >= n) {
         PyErr_Format(PyExc_IndexError, "%s index out of range",
                      mo_view_name(op));
         return NULL;
     }
-    if (view->ndim == 1) {
-        return PyFloat_FromDouble(
-            mo_load(mo_view_at(view, 0, index), view->storage->typecode));
+    if (view.ndim == 1) {
+        return PyFloat_FromDouble(mo_view_load(&view, 0, index));
     }
-    mo_view row = mo_view_row(view, index);
+    mo_view row = mo_view_row(&view, index);
     return mo_view_subobject(&row);
 }
 
@@ -145,7 +143,9 @@ assign_item(const mo_view *selected, PyObject *value)
     if (x == -1.0 && PyErr_Occurred()) {
         return -1;
     }
+    MO_BEGIN_CRITICAL_SECTION(selected->storage);
     mo_store(mo_view_at(selected, 0, 0), selected->storage->typecode, x);
+    MO_END_CRITICAL_SECTION();
     return 0;
 }
 

@@ -12,11 +12,12 @@
 static int
 find_numpy(mo_floatmatrix_state *room)
 {
-    if (!room->has_numpy && _import_array() < 0) {
-        return -1;
-    }
-    room->has_numpy = true;
-    return 0;
+    bool found;
+    MO_BEGIN_CRITICAL_SECTION(room->StorageType);
+    found = room->has_numpy || _import_array() == 0;
+    room->has_numpy = found;
+    MO_END_CRITICAL_SECTION();
+    return found ? 0 : -1;
 }
 
 static const char pin_name[] = "memopt.storage";
@@ -91,7 +92,7 @@ PyObject *
 mo_view_array(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"dtype", "copy", NULL};
-    const mo_view view = View_CAST(op)->view;
+    const mo_view view = mo_view_of(op);
     PyObject *dtype_argument = Py_None, *copy = Py_None;
     PyArray_Descr *dtype = NULL;
     mo_copy_mode mode;

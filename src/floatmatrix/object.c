@@ -14,13 +14,14 @@ mo_view_name(PyObject *op)
 Py_ssize_t
 mo_view_length(PyObject *op)
 {
-    return *mo_view_shape(&View_CAST(op)->view);
+    return MO_LOAD_SIZE(mo_view_shape(&View_CAST(op)->view));
 }
 
 PyObject *
 mo_view_tolist_method(PyObject *op, PyObject *unused)
 {
-    return mo_view_tolist(&View_CAST(op)->view);
+    const mo_view view = mo_view_of(op);
+    return mo_view_tolist(&view);
 }
 
 /* --- repr ------------------------------------------------------------- */
@@ -43,7 +44,7 @@ repr_of_large(const mo_view *view)
 PyObject *
 mo_view_repr(PyObject *op)
 {
-    const mo_view view = View_CAST(op)->view;
+    const mo_view view = mo_view_of(op);
     const Py_ssize_t *shape = view.shape;
     const char *name = mo_view_name(op);
     const char *suffix =
@@ -71,10 +72,10 @@ mo_view_repr(PyObject *op)
 static PyObject *
 view_get_shape(PyObject *op, void *closure)
 {
-    const mo_view *view = &View_CAST(op)->view;
-    return view->ndim == 1
-               ? Py_BuildValue("(n)", view->shape[1])
-               : Py_BuildValue("(nn)", view->shape[0], view->shape[1]);
+    const mo_view view = mo_view_of(op);
+    return view.ndim == 1
+               ? Py_BuildValue("(n)", view.shape[1])
+               : Py_BuildValue("(nn)", view.shape[0], view.shape[1]);
 }
 
 static PyObject *
@@ -94,9 +95,9 @@ view_get_itemsize(PyObject *op, void *closure)
 static PyObject *
 view_get_nbytes(PyObject *op, void *closure)
 {
-    const mo_view *view = &View_CAST(op)->view;
-    return PyLong_FromSsize_t(view->shape[0] * view->shape[1] *
-                              mo_itemsize(view->storage->typecode));
+    const mo_view view = mo_view_of(op);
+    return PyLong_FromSsize_t(view.shape[0] * view.shape[1] *
+                              mo_itemsize(view.storage->typecode));
 }
 
 static PyObject *
@@ -109,7 +110,7 @@ view_get_readonly(PyObject *op, void *closure)
 static PyObject *
 view_get_t(PyObject *op, void *closure)
 {
-    mo_view view = View_CAST(op)->view;
+    mo_view view = mo_view_of(op);
     if (view.ndim == 2) {
         view = mo_view_transpose(&view);
     }
@@ -119,7 +120,7 @@ view_get_t(PyObject *op, void *closure)
 static PyObject *
 view_get_flat(PyObject *op, void *closure)
 {
-    mo_view view = View_CAST(op)->view;
+    mo_view view = mo_view_of(op);
     if (!mo_view_flatten(&view)) {
         PyErr_SetString(PyExc_ValueError,
                         "the rows do not follow each other in memory: use "
@@ -162,7 +163,9 @@ mo_view_sizeof(PyObject *op, PyObject *unused)
     const mo_view *view = &View_CAST(op)->view;
     size_t size = sizeof(ViewObject);
     if (view->is_owner) {
+        MO_BEGIN_CRITICAL_SECTION(view->storage);
         size += sizeof(StorageObject) + (size_t)view->storage->bytes;
+        MO_END_CRITICAL_SECTION();
     }
     return PyLong_FromSize_t(size);
 }

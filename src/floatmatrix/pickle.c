@@ -88,7 +88,7 @@ reduce_vector(const mo_view *view)
 PyObject *
 mo_view_reduce_ex(PyObject *op, PyObject *protocol)
 {
-    const mo_view view = View_CAST(op)->view;
+    const mo_view view = mo_view_of(op);
     long number = PyLong_AsLong(protocol);
     if (number == -1 && PyErr_Occurred()) {
         return NULL;
@@ -184,9 +184,8 @@ mo_restore_matrix(PyObject *module, PyObject *args)
 PyObject *
 mo_view_clone(PyObject *op, PyObject *unused)
 {
-    const mo_view *view = &View_CAST(op)->view;
-    mo_view copy;
-    if (mo_view_duplicate(&copy, view, view->storage->typecode) < 0) {
+    mo_view copy = mo_view_of(op);
+    if (mo_view_duplicate(&copy, &copy, copy.storage->typecode) < 0) {
         return NULL;
     }
     return mo_view_object(&copy);

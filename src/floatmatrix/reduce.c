@@ -114,17 +114,17 @@ reduce_to(reduction *r, double *results)
 {
     const mo_view *view = &r->view;
     mo_plan plan = mo_plan_begin(r->state, r->threads);
+    mo_storage_export(view->storage);
     if (mo_view_is_empty(view) ||
         view->shape[0] < MO_WITHOUT_GIL / view->shape[1]) {
         reduce_axis(r, &plan, results);
     }
     else {
-        mo_storage_pin(view->storage);
         Py_BEGIN_ALLOW_THREADS
         reduce_axis(r, &plan, results);
         Py_END_ALLOW_THREADS
-        mo_storage_unpin(view->storage);
     }
+    mo_storage_unexport(view->storage);
     mo_plan_end(r->state, &plan);
 }
 
@@ -302,7 +302,7 @@ reduce_with_arguments(PyObject *op, PyObject *args, PyObject *kwargs,
     PyObject *result = NULL;
     reduction r = {
         .state = mo_state_of(Py_TYPE(op)),
-        .view = View_CAST(op)->view,
+        .view = mo_view_of(op),
         .axis = BOTH_AXES,
         .outcome = {.is_mean = is_mean},
         .threads = MO_THREADS_AUTO,

@@ -2,8 +2,8 @@
  *
  * Runs of exact floats in a list or tuple are copied without a call per
  * item; anything else goes through float()'s own protocol, whose Python code
- * may change the lists being read, so their sizes and items are looked up
- * again after each such item.  What is being filled is new and unshared
+ * may change the lists being read, as may other threads, so their sizes and
+ * items are looked up again after each such item.  What is being filled is new and unshared
  * until it is complete: a failure leaves nothing behind. */
 #include "floatmatrix/internal.h"
 
@@ -82,25 +82,41 @@ read_number(double *x, PyObject *item, Py_ssize_t row, Py_ssize_t index)
     return -1;
 }
 
+/* Stores the exact floats from item i on, before item n.  Gives the index of
+ * the first other one, and in *there how many items there are. */
+static Py_ssize_t
+read_floats(char *out, char typecode, PyObject *seq, Py_ssize_t i,
+            Py_ssize_t n, Py_ssize_t *there)
+{
+    MO_BEGIN_CRITICAL_SECTION(seq);
+    *there = PySequence_Fast_GET_SIZE(seq);
+    if (i < Py_MIN(n, *there)) {
+        i += store_floats(out + i * mo_itemsize(typecode), typecode,
+                          PySequence_Fast_ITEMS(seq) + i,
+                          Py_MIN(n, *there) - i);
+    }
+    MO_END_CRITICAL_SECTION();
+    return i;
+}
+
 /* Stores the first n items of a list or tuple.  Returns how many it has at
- * the end, which differs from n if its items' code changed it, or -1. */
+ * the end, which differs from n if something else changed it, or -1. */
 static Py_ssize_t
 read_items(char *out, char typecode, PyObject *seq, Py_ssize_t n,
            Py_ssize_t row)
 {
     const Py_ssize_t size = mo_itemsize(typecode);
     for (Py_ssize_t i = 0;; i++) {
-        Py_ssize_t there = PySequence_Fast_GET_SIZE(seq);
-        if (i < Py_MIN(n, there)) {
-            i += store_floats(out + i * size, typecode,
-                              PySequence_Fast_ITEMS(seq) + i,
-                              Py_MIN(n, there) - i);
-        }
+        Py_ssize_t there;
+        i = read_floats(out, typecode, seq, i, n, &there);
         if (i >= Py_MIN(n, there)) {
             return there;
         }
         double x;
-        PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(seq, i));
+        PyObject *item = mo_sequence_item(seq, i);
+        if (item == NULL) {
+            return i; /* fewer than n */
+        }
         int status = read_number(&x, item, row, i);
         Py_DECREF(item);
         if (status < 0) {
@@ -272,9 +288,9 @@ builder_add(builder *b, PyObject *row)
 static int
 builder_add_each_item(builder *b, PyObject *seq)
 {
+    PyObject *row;
     b->expected = PySequence_Fast_GET_SIZE(seq);
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(seq); i++) {
-        PyObject *row = Py_NewRef(PySequence_Fast_GET_ITEM(seq, i));
+    for (Py_ssize_t i = 0; (row = mo_sequence_item(seq, i)) != NULL; i++) {
         int status = builder_add(b, row);
         Py_DECREF(row);
         if (status < 0) {
@@ -392,24 +408,37 @@ mo_fill_from(const mo_view *view, PyObject *iterable)
 
 /* --- and back --------------------------------------------------------- */
 
-static PyObject *
-row_tolist(const mo_view *view, Py_ssize_t row)
+/* False with MemoryError set.  Nothing here can run Python code and so move
+ * the storage. */
+static bool
+fill_row_lock_held(PyObject *list, const mo_view *view, Py_ssize_t row)
 {
     const char typecode = view->storage->typecode;
-    PyObject *list = PyList_New(view->shape[1]);
-    if (list == NULL) {
-        return NULL;
-    }
-    /* Nothing below can run Python code and so move the storage. */
     const char *p = mo_view_at(view, row, 0);
     for (Py_ssize_t j = 0; j < view->shape[1]; j++) {
         PyObject *item = PyFloat_FromDouble(mo_load(p, typecode));
         if (item == NULL) {
-            Py_DECREF(list);
-            return NULL;
+            return false;
         }
         PyList_SET_ITEM(list, j, item);
         p += view->strides[1];
+    }
+    return true;
+}
+
+static PyObject *
+row_tolist(const mo_view *view, Py_ssize_t row)
+{
+    PyObject *list = PyList_New(view->shape[1]);
+    if (list == NULL) {
+        return NULL;
+    }
+    bool complete;
+    MO_BEGIN_CRITICAL_SECTION(view->storage);
+    complete = fill_row_lock_held(list, view, row);
+    MO_END_CRITICAL_SECTION();
+    if (!complete) {
+        Py_CLEAR(list);
     }
     return list;
 }

@@ -127,17 +127,33 @@ mo_storage_reserve(StorageObject *storage, Py_ssize_t bytes)
 }
 
 void
+mo_storage_export(StorageObject *storage)
+{
+    MO_BEGIN_CRITICAL_SECTION(storage);
+    storage->exports++;
+    MO_END_CRITICAL_SECTION();
+}
+
+void
+mo_storage_unexport(StorageObject *storage)
+{
+    MO_BEGIN_CRITICAL_SECTION(storage);
+    assert(storage->exports > 0);
+    storage->exports--;
+    MO_END_CRITICAL_SECTION();
+}
+
+void
 mo_storage_pin(StorageObject *storage)
 {
     Py_INCREF(storage);
-    storage->exports++;
+    mo_storage_export(storage);
 }
 
 void
 mo_storage_unpin(StorageObject *storage)
 {
-    assert(storage->exports > 0);
-    storage->exports--;
+    mo_storage_unexport(storage);
     Py_DECREF(storage);
 }
 

@@ -4,7 +4,10 @@
  * alive: a Py_buffer or a Python object.  Its data may move whenever it is
  * resized, so nobody keeps a pointer across a call that can run Python code;
  * views keep offsets.  While exports > 0 (buffers, NumPy arrays, DLPack
- * tensors) it is never resized.  Guarded by the GIL. */
+ * tensors) it is never resized.
+ *
+ * Its critical section guards what may change, and the items: whoever reads
+ * or writes those holds it, or an export. */
 #ifndef MO_FLOATMATRIX_STORAGE_H
 #define MO_FLOATMATRIX_STORAGE_H
 
@@ -50,7 +53,15 @@ mo_storage_resize(StorageObject *storage, Py_ssize_t bytes);
 int
 mo_storage_reserve(StorageObject *storage, Py_ssize_t bytes);
 
-/* Keeps the storage alive and in its place until mo_storage_unpin(). */
+/* Keeps the data in its place until mo_storage_unexport(); the caller owns a
+ * reference for as long. */
+void
+mo_storage_export(StorageObject *storage);
+
+void
+mo_storage_unexport(StorageObject *storage);
+
+/* The same, with a reference of its own. */
 void
 mo_storage_pin(StorageObject *storage);
 

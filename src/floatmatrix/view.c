@@ -171,27 +171,44 @@ copy_row(const mo_view *to, const mo_view *from, Py_ssize_t row)
     }
 }
 
+void
+mo_view_copy_lock_held(const mo_view *to, const mo_view *from)
+{
+    if (mo_view_is_empty(to)) {
+        return;
+    }
+    assert(mo_same_shape(to, from));
+    for (Py_ssize_t i = 0; i < to->shape[0]; i++) {
+        copy_row(to, from, i);
+    }
+}
+
+/* False, and nothing copied, if the views overlap. */
+static bool
+copy_apart(const mo_view *to, const mo_view *from)
+{
+    bool apart;
+    MO_BEGIN_CRITICAL_SECTION2(to->storage, from->storage);
+    apart = mo_view_is_empty(to) || !may_overlap(to, from);
+    if (apart) {
+        mo_view_copy_lock_held(to, from);
+    }
+    MO_END_CRITICAL_SECTION2();
+    return apart;
+}
+
 int
 mo_view_copy(const mo_view *to, const mo_view *from)
 {
-    if (mo_view_is_empty(to)) {
+    mo_view between;
+    if (copy_apart(to, from)) {
         return 0;
     }
-    assert(mo_same_shape(to, from));
-    mo_view apart = *from;
-    bool overlaps = may_overlap(to, from);
-    if (overlaps) {
-        char typecode = from->storage->typecode;
-        if (mo_view_duplicate(&apart, from, typecode) < 0) {
-            return -1;
-        }
+    if (mo_view_duplicate(&between, from, from->storage->typecode) < 0) {
+        return -1;
     }
-    for (Py_ssize_t i = 0; i < to->shape[0]; i++) {
-        copy_row(to, &apart, i);
-    }
-    if (overlaps) {
-        Py_DECREF(apart.storage);
-    }
+    (void)copy_apart(to, &between);
+    Py_DECREF(between.storage);
     return 0;
 }
 
@@ -203,12 +220,12 @@ mo_view_duplicate(mo_view *copy, const mo_view *view, char typecode)
                     from.shape[0], from.shape[1], false) < 0) {
         return -1;
     }
-    (void)mo_view_copy(copy, &from); /* new memory cannot overlap */
+    (void)copy_apart(copy, &from); /* new memory cannot overlap */
     return 0;
 }
 
-bool
-mo_view_equal(const mo_view *a, const mo_view *b)
+static bool
+equal_lock_held(const mo_view *a, const mo_view *b)
 {
     if (!mo_same_shape(a, b) || mo_view_is_empty(a)) {
         return mo_same_shape(a, b);
@@ -223,4 +240,14 @@ mo_view_equal(const mo_view *a, const mo_view *b)
         }
     }
     return true;
+}
+
+bool
+mo_view_equal(const mo_view *a, const mo_view *b)
+{
+    bool equal;
+    MO_BEGIN_CRITICAL_SECTION2(a->storage, b->storage);
+    equal = equal_lock_held(a, b);
+    MO_END_CRITICAL_SECTION2();
+    return equal;
 }

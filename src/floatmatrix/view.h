@@ -25,8 +25,8 @@ typedef struct {
 } mo_view;
 
 /* The instance of both types: FloatMatrix if view.ndim is 2, FloatVector if
- * it is 1.  Immutable but for view.shape[0] of an owner, which append() and
- * extend() raise. */
+ * it is 1.  Immutable but for an owner's shape and strides, which append() and
+ * extend() change: the storage's critical section guards those. */
 typedef struct {
     PyObject_HEAD
     mo_view view; /* owns view.storage */
@@ -45,6 +45,17 @@ static inline bool
 mo_is_vector(mo_floatmatrix_state *room, PyObject *op)
 {
     return Py_IS_TYPE(op, room->FloatVectorType);
+}
+
+/* The object's view as it is now, its storage borrowed from the object. */
+static inline mo_view
+mo_view_of(PyObject *op)
+{
+    mo_view view;
+    MO_BEGIN_CRITICAL_SECTION(View_CAST(op)->view.storage);
+    view = View_CAST(op)->view;
+    MO_END_CRITICAL_SECTION();
+    return view;
 }
 
 /* 8 or 4 bytes. */
@@ -87,6 +98,17 @@ mo_store(char *p, char typecode, double x)
         float y = (float)x;
         memcpy(p, &y, sizeof y);
     }
+}
+
+/* Item [row, column] of a view. */
+static inline double
+mo_view_load(const mo_view *view, Py_ssize_t row, Py_ssize_t column)
+{
+    double x;
+    MO_BEGIN_CRITICAL_SECTION(view->storage);
+    x = mo_load(mo_view_at(view, row, column), view->storage->typecode);
+    MO_END_CRITICAL_SECTION();
+    return x;
 }
 
 /* The logical axes of a view: rows and columns of a matrix, the columns of a
@@ -160,6 +182,11 @@ mo_view_is_contiguous(const mo_view *view);
  * only overlapping views need memory. */
 int
 mo_view_copy(const mo_view *to, const mo_view *from);
+
+/* The same for views that do not overlap, of which the caller has locked both
+ * storages. */
+void
+mo_view_copy_lock_held(const mo_view *to, const mo_view *from);
 
 /* A contiguous copy with a storage of its own, to which it owns a reference.
  * `copy` may be `view`. */

@@ -175,6 +175,21 @@ PyDoc_STRVAR(scan_heap_doc,
 "kind type; paths are tuples of (step, name), nodes is how many different\n"
 "ones there are, bytes is what the walk needed.");
 
+/* The walk relies on nothing dying meanwhile, and on layouts, that only a
+ * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
+static int
+require_gil(void)
+{
+    if (!MO_FREE_THREADED) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_NotImplementedError,
+                    "the heap cannot be scanned on a free-threaded CPython: "
+                    "other threads may change it meanwhile; run the script "
+                    "on one with the GIL to have advice");
+    return -1;
+}
+
 static PyObject *
 scan_heap(PyObject *module, PyObject *args)
 {
@@ -182,7 +197,8 @@ scan_heap(PyObject *module, PyObject *args)
     int everything;
     unsigned long long min_saving = 0;
     mo_scan scan;
-    if (!PyArg_ParseTuple(args, "O!p|K:_scan_heap", &PyTuple_Type, &roots,
+    if (require_gil() < 0 ||
+        !PyArg_ParseTuple(args, "O!p|K:_scan_heap", &PyTuple_Type, &roots,
                           &everything, &min_saving) ||
         check_roots(roots) < 0) {
         return NULL;
@@ -217,7 +233,7 @@ PyDoc_STRVAR(object_bytes_doc,
 static PyObject *
 object_bytes(PyObject *module, PyObject *obj)
 {
-    return PyLong_FromSize_t(mo_object_bytes(obj));
+    return require_gil() < 0 ? NULL : PyLong_FromSize_t(mo_object_bytes(obj));
 }
 
 PyDoc_STRVAR(pymalloc_bytes_doc,

@@ -120,7 +120,7 @@ intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
             Py_DECREF(kept[i]);
         }
         else {
-            *place[i] = kept[i];
+            MO_STORE_POINTER(place[i], kept[i]);
             left->string[left->count++] = strings[i];
         }
     }

@@ -7,7 +7,11 @@
 Py_ssize_t
 mo_internpool_length(PyObject *op)
 {
-    return (Py_ssize_t)mo_pool_of(op)->table.count;
+    Py_ssize_t n;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    n = (Py_ssize_t)mo_pool_of(op)->table.count;
+    MO_END_CRITICAL_SECTION();
+    return n;
 }
 
 /* Fills a new list of as many items as are resident; false if that number has

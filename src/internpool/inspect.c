@@ -8,13 +8,21 @@
 static PyObject *
 get_max_entries(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(mo_pool_of(op)->max_entries);
+    size_t max_entries;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    max_entries = mo_pool_of(op)->max_entries;
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(max_entries);
 }
 
 static PyObject *
 get_max_bytes(PyObject *op, void *Py_UNUSED(closure))
 {
-    return mo_limit_as_object(mo_pool_of(op)->max_bytes);
+    size_t max_bytes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    max_bytes = mo_pool_of(op)->max_bytes;
+    MO_END_CRITICAL_SECTION();
+    return mo_limit_as_object(max_bytes);
 }
 
 static PyObject *
@@ -185,10 +193,16 @@ mo_internpool_sizeof(PyObject *op, PyObject *Py_UNUSED(ignored))
 PyObject *
 mo_internpool_repr(PyObject *op)
 {
-    mo_pool *pool = mo_pool_of(op);
+    const mo_pool *pool = mo_pool_of(op);
+    Py_ssize_t count, max_entries;
+    size_t bytes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    count = (Py_ssize_t)pool->table.count;
+    max_entries = (Py_ssize_t)pool->max_entries;
+    bytes = pool->bytes;
+    MO_END_CRITICAL_SECTION();
     return PyUnicode_FromFormat("<InternPool: %zd of %zd strings, %zu bytes>",
-                                (Py_ssize_t)pool->table.count,
-                                (Py_ssize_t)pool->max_entries, pool->bytes);
+                                count, max_entries, bytes);
 }
 
 int

@@ -556,9 +556,9 @@ mo_internpool_object_pairs_hook(PyObject *op, PyObject *pairs)
                      Py_TYPE(pairs)->tp_name);
         return NULL;
     }
-    PyObject *dict = PyDict_New();
-    for (Py_ssize_t i = 0; dict != NULL && i < PyList_GET_SIZE(pairs); i++) {
-        PyObject *pair = Py_NewRef(PyList_GET_ITEM(pairs, i));
+    PyObject *dict = PyDict_New(), *pair;
+    for (Py_ssize_t i = 0;
+         dict != NULL && (pair = mo_list_item(pairs, i)) != NULL; i++) {
         if (add_pair(op, dict, pair) < 0) {
             Py_CLEAR(dict);
         }

@@ -45,11 +45,16 @@ static PyObject *
 restore_arguments(PyObject *op)
 {
     const mo_pool *pool = mo_pool_of(op);
-    return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op),
-                         (unsigned long)pool->max_entries, "max_bytes",
-                         mo_limit_as_object(pool->max_bytes), "max_length",
-                         mo_limit_as_object(pool->max_length), "policy",
-                         mo_policy_name(pool->policy), "adaptive",
+    unsigned long max_entries;
+    size_t max_bytes;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    max_entries = (unsigned long)pool->max_entries;
+    max_bytes = pool->max_bytes;
+    MO_END_CRITICAL_SECTION();
+    return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op), max_entries,
+                         "max_bytes", mo_limit_as_object(max_bytes),
+                         "max_length", mo_limit_as_object(pool->max_length),
+                         "policy", mo_policy_name(pool->policy), "adaptive",
                          PyBool_FromLong(pool->gate.adaptive), contents(op));
 }
 
@@ -106,8 +111,8 @@ static int
 add_contents(PyObject *op, PyObject *strings, Py_ssize_t pinned)
 {
     ((InternPoolObject *)op)->pickle_contents = true;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(strings); i++) {
-        PyObject *string = Py_NewRef(PyList_GET_ITEM(strings, i));
+    PyObject *string;
+    for (Py_ssize_t i = 0; (string = mo_list_item(strings, i)) != NULL; i++) {
         PyObject *resident = i < PyList_GET_SIZE(strings) - pinned
                                  ? mo_internpool_intern(op, string)
                                  : mo_internpool_pin(op, string);

@@ -4,7 +4,8 @@
  * asked for, in any order.  Over anything else it reads an iterator, in order
  * and one item at a time: under a lock, so that each value lands at its own
  * index even if other threads, or the functions that it runs, want items too.
- * It owns its values, and its source for as long as there is more to read. */
+ * It owns its values, and its source for as long as there is more to read; its
+ * critical section, which is let go of while Python code runs, guards those. */
 #include "lazymap/internal.h"
 #include "lazymap/pages.h"
 
@@ -105,8 +106,9 @@ bool
 mo_cache_may_pull(PyObject *op)
 {
     mo_cache *self = (mo_cache *)op;
-    return self->source != NULL &&
-           (!self->indexed || ((mo_lazymap *)self->source)->may_pull);
+    PyObject *source = MO_LOAD_POINTER(&self->source);
+    return source != NULL &&
+           (!self->indexed || ((mo_lazymap *)source)->may_pull);
 }
 
 /* --- Reading an iterator -------------------------------------------------- */
@@ -137,6 +139,15 @@ release(mo_cache *self)
     PyThread_release_lock(self->lock);
 }
 
+/* Sets the source, to NULL at the end. */
+static void
+set_source(mo_cache *self, PyObject *source)
+{
+    PyObject *before = self->source;
+    MO_STORE_POINTER(&self->source, source);
+    Py_DECREF(before);
+}
+
 /* Reads one more item: 1, 0 at the end, or -1 with an exception. */
 static int
 pull_lock_held(mo_cache *self)
@@ -150,7 +161,7 @@ pull_lock_held(mo_cache *self)
         if (iterator == NULL) {
             return -1;
         }
-        Py_SETREF(self->source, iterator);
+        set_source(self, iterator);
     }
     PyObject *iterator = Py_NewRef(self->source);
     PyObject *value = PyIter_Next(iterator);
@@ -159,7 +170,7 @@ pull_lock_held(mo_cache *self)
         if (PyErr_Occurred()) {
             return -1;
         }
-        Py_CLEAR(self->source);
+        set_source(self, NULL);
         return 0;
     }
     *mo_pages_slot(&self->values, self->pulled) = value;
@@ -169,7 +180,7 @@ pull_lock_held(mo_cache *self)
 
 /* Reads until there are n items: 1, 0 if there are fewer, -1. */
 static int
-pull_to(mo_cache *self, Py_ssize_t n)
+pull_to_lock_held(mo_cache *self, Py_ssize_t n)
 {
     while (self->pulled < n) {
         if (self->source == NULL) {
@@ -190,7 +201,61 @@ pull_to(mo_cache *self, Py_ssize_t n)
     return 1;
 }
 
+/* The item, if it can be had by reading on. */
+static PyObject *
+pulled_item(mo_cache *self, Py_ssize_t index)
+{
+    PyObject *value = NULL;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    if (pull_to_lock_held(self, index + 1) > 0) {
+        value = Py_NewRef(mo_pages_get(&self->values, index));
+    }
+    MO_END_CRITICAL_SECTION();
+    return value;
+}
+
+/* How many there are, having read until there are n; -1 with an exception. */
+static Py_ssize_t
+pulled_length(mo_cache *self, Py_ssize_t n)
+{
+    Py_ssize_t length;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    length = pull_to_lock_held(self, n) < 0 ? -1 : self->pulled;
+    MO_END_CRITICAL_SECTION();
+    return length;
+}
+
 /* --- Items and length ------------------------------------------------------ */
+
+/* The value that is there, a new reference, or NULL. */
+static PyObject *
+kept_item(mo_cache *self, Py_ssize_t index)
+{
+    PyObject *value;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    value = Py_XNewRef(mo_pages_get(&self->values, index));
+    MO_END_CRITICAL_SECTION();
+    return value;
+}
+
+/* Keeps a value, unless there is one meanwhile, computed by the functions
+ * themselves or another thread: the first stays the value.  That, a new
+ * reference, or NULL with MemoryError. */
+static PyObject *
+keep_item(mo_cache *self, Py_ssize_t index, PyObject *value)
+{
+    PyObject *kept = NULL;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    PyObject **slot = mo_pages_slot(&self->values, index);
+    if (slot != NULL) {
+        if (*slot == NULL) {
+            *slot = Py_NewRef(value);
+        }
+        kept = Py_NewRef(*slot);
+    }
+    MO_END_CRITICAL_SECTION();
+    return kept;
+}
 
 static PyObject *
 computed_item(mo_cache *self, Py_ssize_t index)
@@ -199,20 +264,9 @@ computed_item(mo_cache *self, Py_ssize_t index)
     if (value == NULL) {
         return NULL;
     }
-    PyObject **slot = mo_pages_slot(&self->values, index);
-    if (slot == NULL) {
-        Py_DECREF(value);
-        return NULL;
-    }
-    if (*slot == NULL) {
-        *slot = Py_NewRef(value);
-        return value;
-    }
-    /* Computed meanwhile by the functions themselves or another thread: the
-     * first value stays the value. */
-    PyObject *first = Py_NewRef(*slot);
+    PyObject *kept = keep_item(self, index, value);
     Py_DECREF(value);
-    return first;
+    return kept;
 }
 
 PyObject *
@@ -223,17 +277,14 @@ mo_cache_get(PyObject *op, Py_ssize_t index)
         return NULL; /* no len() gets there */
     }
     if (!self->indexed) {
-        if (pull_to(self, index + 1) <= 0) {
-            return NULL;
-        }
-        return Py_NewRef(mo_pages_get(&self->values, index));
+        return pulled_item(self, index);
     }
     Py_ssize_t length = mo_cache_length(op, index + 1);
     if (index >= length) {
         return NULL; /* length < 0: with an exception */
     }
-    PyObject *value = mo_pages_get(&self->values, index);
-    return value ? Py_NewRef(value) : computed_item(self, index);
+    PyObject *value = kept_item(self, index);
+    return value ? value : computed_item(self, index);
 }
 
 Py_ssize_t
@@ -245,7 +296,7 @@ mo_cache_length(PyObject *op, Py_ssize_t limit)
                    ? mo_lazymap_length((mo_lazymap *)self->source, limit)
                    : 0;
     }
-    return pull_to(self, limit) < 0 ? -1 : self->pulled;
+    return pulled_length(self, limit);
 }
 
 static Py_ssize_t
@@ -264,14 +315,25 @@ cache_item(PyObject *op, Py_ssize_t index)
     return value;
 }
 
+/* A new reference, or NULL once an iterator is exhausted. */
+static PyObject *
+source_of(mo_cache *self)
+{
+    PyObject *source;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    source = Py_XNewRef(self->source);
+    MO_END_CRITICAL_SECTION();
+    return source;
+}
+
 static PyObject *
 cache_repr(PyObject *op)
 {
     mo_cache *self = (mo_cache *)op;
-    if (self->source == NULL) {
+    PyObject *source = source_of(self);
+    if (source == NULL) {
         return PyUnicode_FromFormat("<%zd values>.cached()", self->pulled);
     }
-    PyObject *source = Py_NewRef(self->source);
     PyObject *text = PyUnicode_FromFormat("%R.cached()", source);
     Py_DECREF(source);
     return text;
@@ -283,10 +345,12 @@ static PyObject *
 values_by_index(mo_cache *self, Py_ssize_t length)
 {
     PyObject *values = PyDict_New();
-    Py_ssize_t end = self->values.n_pages * MO_PAGE_ITEMS;
-    end = end < length ? end : length;
+    Py_ssize_t end;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    end = Py_MIN(self->values.n_pages * MO_PAGE_ITEMS, length);
+    MO_END_CRITICAL_SECTION();
     for (Py_ssize_t i = 0; values != NULL && i < end; i++) {
-        PyObject *value = mo_pages_get(&self->values, i);
+        PyObject *value = kept_item(self, i);
         if (value == NULL) {
             continue;
         }
@@ -295,6 +359,7 @@ values_by_index(mo_cache *self, Py_ssize_t length)
             Py_CLEAR(values);
         }
         Py_XDECREF(key);
+        Py_DECREF(value);
     }
     return values;
 }
@@ -302,11 +367,16 @@ values_by_index(mo_cache *self, Py_ssize_t length)
 static PyObject *
 values_in_order(mo_cache *self)
 {
-    PyObject *values = PyList_New(0);
-    for (Py_ssize_t i = 0; values != NULL && i < self->pulled; i++) {
-        if (PyList_Append(values, mo_pages_get(&self->values, i)) < 0) {
+    PyObject *values = PyList_New(0), *value;
+    for (Py_ssize_t i = 0; values != NULL; i++) {
+        value = kept_item(self, i);
+        if (value == NULL) {
+            break;
+        }
+        if (PyList_Append(values, value) < 0) {
             Py_CLEAR(values);
         }
+        Py_DECREF(value);
     }
     return values;
 }
@@ -326,8 +396,9 @@ cache_reduce(PyObject *op, PyObject *ignored)
     if (values == NULL) {
         return NULL;
     }
-    PyObject *source = self->source ? self->source : Py_None;
-    return Py_BuildValue("O(ON)", Py_TYPE(op), source, values);
+    PyObject *source = source_of(self);
+    return Py_BuildValue("O(NN)", Py_TYPE(op),
+                         source ? source : Py_NewRef(Py_None), values);
 }
 
 static int
@@ -359,12 +430,14 @@ fill_by_index(mo_cache *self, PyObject *values)
 static int
 fill_in_order(mo_cache *self, PyObject *values)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); i++) {
+    PyObject *value;
+    for (Py_ssize_t i = 0; (value = mo_list_item(values, i)) != NULL; i++) {
         PyObject **slot = mo_pages_slot(&self->values, i);
         if (slot == NULL) {
+            Py_DECREF(value);
             return -1;
         }
-        *slot = Py_NewRef(PyList_GET_ITEM(values, i));
+        *slot = value;
         self->pulled = i + 1;
     }
     return 0;
@@ -410,7 +483,10 @@ static PyObject *
 cache_sizeof(PyObject *op, PyObject *ignored)
 {
     size_t size = (size_t)Py_TYPE(op)->tp_basicsize;
-    return PyLong_FromSize_t(size + mo_pages_size(&((mo_cache *)op)->values));
+    MO_BEGIN_CRITICAL_SECTION(op);
+    size += mo_pages_size(&((mo_cache *)op)->values);
+    MO_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(size);
 }
 
 static PyMethodDef cache_methods[] = {

@@ -64,20 +64,16 @@ functions_of(const mo_chain *chain)
 static PyObject *
 closed_forms(mo_lazymap_state *state)
 {
-    if (state->closed_forms == NULL) {
-        PyObject *module = PyImport_ImportModule("memopt.closed_forms");
-        Py_XSETREF(state->closed_forms, module);
-    }
-    return state->closed_forms;
+    PyObject *known = MO_LOAD_POINTER(&state->closed_forms);
+    return known ? known
+                 : mo_fill_once(&state->closed_forms,
+                                PyImport_ImportModule("memopt.closed_forms"));
 }
 
 PyObject *
 mo_lazymap_closed_form(PyObject *op, const char *function, PyObject *argument)
 {
     mo_lazymap *self = (mo_lazymap *)op;
-    if (self->sources == NULL) {
-        return NULL;
-    }
     int degree = find_degree(self);
     PyObject *module = degree < 0 ? NULL : closed_forms(self->state);
     PyObject *functions = module ? functions_of(self->chain) : NULL;
@@ -184,7 +180,7 @@ mo_lazymap_polynomial_sum(PyObject *op, PyObject *start)
 {
     mo_lazymap *self = (mo_lazymap *)op;
     PyObject *row[MO_DEGREE + 1] = {NULL};
-    int degree = self->sources == NULL ? -1 : find_degree(self);
+    int degree = find_degree(self);
     if (degree < 0) {
         return NULL;
     }

@@ -91,16 +91,17 @@ mo_lazymap_to_list(PyObject *op, PyObject *ignored)
 static PyObject *
 array_type(mo_lazymap_state *state)
 {
-    if (state->array_type == NULL) {
-        PyObject *module = PyImport_ImportModule("array");
-        if (module == NULL) {
-            return NULL;
-        }
-        PyObject *type = PyObject_GetAttrString(module, "array");
-        Py_DECREF(module);
-        Py_XSETREF(state->array_type, type);
+    PyObject *known = MO_LOAD_POINTER(&state->array_type);
+    if (known != NULL) {
+        return known;
     }
-    return state->array_type;
+    PyObject *module = PyImport_ImportModule("array");
+    if (module == NULL) {
+        return NULL;
+    }
+    PyObject *type = PyObject_GetAttrString(module, "array");
+    Py_DECREF(module);
+    return mo_fill_once(&state->array_type, type);
 }
 
 static Py_ssize_t
@@ -115,10 +116,10 @@ item_size(PyObject *array)
     return size;
 }
 
-/* A new array of n zeros: array(typecode, one item of zero bytes) * n, since
- * not every typecode takes the number 0. */
+/* A new array of one zero: array(typecode, its bytes), since not every typecode
+ * takes the number 0. */
 static PyObject *
-zero_array(PyObject *type, PyObject *typecode, Py_ssize_t n)
+zero_array(PyObject *type, PyObject *typecode)
 {
     static const char zeros[16]; /* no item is longer */
     PyObject *empty = PyObject_CallOneArg(type, typecode);
@@ -137,12 +138,67 @@ zero_array(PyObject *type, PyObject *typecode, Py_ssize_t n)
     }
     PyObject *one = PyObject_CallFunctionObjArgs(type, typecode, bytes, NULL);
     Py_DECREF(bytes);
-    if (one == NULL) {
-        return NULL;
+    return one;
+}
+
+/* array.array, as Modules/arraymodule.c has it in all versions, and Cython's
+ * arrayarray.h relies on.  There is no other way to make one without filling
+ * it; make_room() takes care that it is no other struct. */
+typedef struct {
+    PyVarObject ob_base;  /* ob_size: items */
+    char *items;          /* owned, by PyMem */
+    Py_ssize_t allocated; /* items that there is room for */
+    const void *descr;
+    PyObject *weakrefs;
+    Py_ssize_t exports; /* buffers of it in use */
+} mo_array;
+
+/* Makes an array of one item one of n, of any value: 0; 1, with it as it was, if
+ * this is not an array as above; -1 with MemoryError.  No Python code runs. */
+static int
+make_room(PyObject *op, Py_ssize_t n)
+{
+    mo_array *self = (mo_array *)op;
+    Py_buffer view;
+    if (Py_TYPE(op)->tp_basicsize != (Py_ssize_t)sizeof *self ||
+        PyObject_GetBuffer(op, &view, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear(); /* not such an array, then */
+        return 1;
     }
-    PyObject *array = PySequence_Repeat(one, n);
-    Py_DECREF(one);
-    return array;
+    bool known = self->items == (char *)view.buf && Py_SIZE(op) == 1 &&
+                 self->exports == 1 && self->allocated >= 1;
+    Py_ssize_t size = view.itemsize;
+    PyBuffer_Release(&view);
+    if (!known || self->exports != 0) {
+        return 1;
+    }
+    char *items = n <= PY_SSIZE_T_MAX / size
+                      ? PyMem_Malloc((size_t)n * (size_t)size)
+                      : NULL;
+    if (items == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyMem_Free(self->items);
+    self->items = items;
+    self->allocated = n;
+    Py_SET_SIZE(op, n);
+    return 0;
+}
+
+/* A new array of n items of any value. */
+static PyObject *
+array_of(PyObject *type, PyObject *typecode, Py_ssize_t n)
+{
+    PyObject *one = zero_array(type, typecode);
+    int status = one == NULL ? -1 : n > 1 ? make_room(one, n) : 1;
+    if (status > 0) {
+        Py_SETREF(one, PySequence_Repeat(one, n));
+    }
+    else if (status < 0) {
+        Py_CLEAR(one);
+    }
+    return one;
 }
 
 typedef struct {
@@ -257,7 +313,11 @@ fill_place(mo_consumer *consumer, mo_type type, size_t n)
                        : type == MO_INT && strchr("lq", typecode) != NULL;
     bool fits = self->exported && (Py_ssize_t)n <= self->n - self->i &&
                 as_lane && self->view.itemsize == (Py_ssize_t)sizeof(mo_value);
-    return fits ? (mo_value *)(void *)next_place(self) : NULL;
+    mo_value *place = fits ? (mo_value *)(void *)next_place(self) : NULL;
+    if (fits && self->n - self->i >= 2 * (Py_ssize_t)n) {
+        mo_fetch(place + n, n);
+    }
+    return place;
 }
 
 static bool
@@ -348,7 +408,7 @@ mo_lazymap_to_array(PyObject *op, PyObject *args, PyObject *kwargs)
     if (typecode == NULL) {
         return NULL;
     }
-    PyObject *array = zero_array(type, typecode, n);
+    PyObject *array = array_of(type, typecode, n);
     Py_DECREF(typecode);
     PyObject *append = self->state->name[MO_NAME_APPEND];
     if (array != NULL && array_fill(array, n, op, append) < 0) {

@@ -125,10 +125,12 @@ static inline PyObject *
 mo_cursor_next(mo_cursor *cursor)
 {
     if (MO_LIKELY(cursor->kind == MO_CURSOR_LIST)) {
-        if (cursor->index >= PyList_GET_SIZE(cursor->object)) {
-            return NULL;
+        const Py_ssize_t index = cursor->index++;
+        PyObject *item = mo_list_item(cursor->object, index);
+        if (item == NULL) {
+            cursor->index = index;
         }
-        return Py_NewRef(PyList_GET_ITEM(cursor->object, cursor->index++));
+        return item;
     }
     switch (cursor->kind) {
         case MO_CURSOR_TUPLE:
@@ -153,11 +155,11 @@ mo_cursor_next(mo_cursor *cursor)
                 return NULL;
             }
             Py_ssize_t index = mo_cursor_next_index(cursor);
-            if (index < PyList_GET_SIZE(cursor->object)) {
-                return Py_NewRef(PyList_GET_ITEM(cursor->object, index));
+            PyObject *item = mo_list_item(cursor->object, index);
+            if (item == NULL) {
+                mo_raise_index_error(); /* the list has become shorter */
             }
-            mo_raise_index_error(); /* the list has become shorter */
-            return NULL;
+            return item;
         }
         case MO_CURSOR_ITER:
             return mo_cursor_iterate(cursor);

@@ -87,6 +87,7 @@ mo_feed_open(mo_lazymap_state *state, mo_feed *feed, const mo_cursor *cursor)
     PyObject *source = cursor->object;
     bool windowed =
         cursor->kind == MO_CURSOR_STRIDE || cursor->kind == MO_CURSOR_WINDOW;
+    feed->operations = state->operations;
     feed->numpy = false;
     feed->index = cursor->index;
     feed->step = windowed ? cursor->step : 1;
@@ -101,7 +102,7 @@ mo_feed_open(mo_lazymap_state *state, mo_feed *feed, const mo_cursor *cursor)
     }
     else if (is_objects(source)) {
         feed->kind = MO_FEED_OBJECTS;
-        feed->objects = PySequence_Fast_ITEMS(source);
+        feed->sequence = Py_NewRef(source);
         feed->available =
             count_available(cursor, PySequence_Fast_GET_SIZE(source));
     }
@@ -120,6 +121,9 @@ mo_feed_close(mo_feed *feed)
     if (feed->kind == MO_FEED_BUFFER) {
         PyBuffer_Release(&feed->view);
     }
+    else if (feed->kind == MO_FEED_OBJECTS) {
+        Py_CLEAR(feed->sequence);
+    }
 }
 
 /* --- Reading -------------------------------------------------------------------- */
@@ -129,9 +133,7 @@ read_range(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n)
 {
     uint64_t stride = (uint64_t)feed->stride; /* the last step may wrap */
     uint64_t first = (uint64_t)feed->value + (uint64_t)skip * stride;
-    for (size_t i = 0; i < n; i++) {
-        room[i].i = (int64_t)(first + i * stride);
-    }
+    feed->operations->count_up(room, first, stride, n);
     return n;
 }
 
@@ -166,17 +168,37 @@ read_ints(PyObject **objects, Py_ssize_t step, Py_ssize_t ahead,
     return i;
 }
 
-/* As many as are of the first one's type. */
+/* As many as are of the first one's type; none if another thread has made the
+ * list too short for all of them. */
 static size_t
-read_objects(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
-             mo_type *type)
+read_objects_lock_held(const mo_feed *feed, Py_ssize_t skip, mo_value *room,
+                       size_t n, mo_type *type)
 {
-    PyObject **objects = feed->objects + feed->index + skip * feed->step;
+    Py_ssize_t first = feed->index + skip * feed->step;
+    Py_ssize_t last = first + ((Py_ssize_t)n - 1) * feed->step;
+    if (Py_MAX(first, last) >= PySequence_Fast_GET_SIZE(feed->sequence)) {
+        return 0;
+    }
+    PyObject **objects = PySequence_Fast_ITEMS(feed->sequence) + first;
     bool more = feed->available - skip - (Py_ssize_t)n >= AHEAD;
     Py_ssize_t ahead = more ? AHEAD : 0;
     *type = PyFloat_CheckExact(*objects) ? MO_FLOAT : MO_INT;
     return *type == MO_FLOAT ? read_floats(objects, feed->step, ahead, room, n)
                              : read_ints(objects, feed->step, ahead, room, n);
+}
+
+static size_t
+read_objects(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
+             mo_type *type)
+{
+    size_t got;
+    if (PyTuple_CheckExact(feed->sequence)) { /* never changes */
+        return read_objects_lock_held(feed, skip, room, n, type);
+    }
+    MO_BEGIN_CRITICAL_SECTION(feed->sequence);
+    got = read_objects_lock_held(feed, skip, room, n, type);
+    MO_END_CRITICAL_SECTION();
+    return got;
 }
 
 /* memcpy: the items of a buffer need not be aligned. */
@@ -269,6 +291,9 @@ read_buffer(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n,
     *type = format_type(feed->format);
     if (in_place != NULL && lies_as_lane(feed, from, stride)) {
         *in_place = from;
+        if (feed->available - skip >= 2 * (Py_ssize_t)n) {
+            mo_fetch(from + n * sizeof(mo_value), n);
+        }
         return n;
     }
     return read_items(feed->format, from, stride, room, n);
@@ -315,6 +340,20 @@ is_number(PyObject *item, mo_type type, mo_value value)
            number == value.i;
 }
 
+/* Whether item i of a list is the number. */
+static bool
+is_in_list(PyObject *list, Py_ssize_t i, mo_type type, mo_value value)
+{
+    bool same;
+    MO_KEEP(list);
+    MO_BEGIN_CRITICAL_SECTION(list);
+    same = i < PyList_GET_SIZE(list) &&
+           is_number(PyList_GET_ITEM(list, i), type, value);
+    MO_END_CRITICAL_SECTION();
+    MO_LET_GO(list);
+    return same;
+}
+
 bool
 mo_feed_is_current(const mo_cursor *cursor, mo_type type, mo_value value)
 {
@@ -326,8 +365,7 @@ mo_feed_is_current(const mo_cursor *cursor, mo_type type, mo_value value)
         return true;
     }
     if (PyList_CheckExact(source)) {
-        return cursor->index < PyList_GET_SIZE(source) &&
-               is_number(PyList_GET_ITEM(source, cursor->index), type, value);
+        return is_in_list(source, cursor->index, type, value);
     }
     PyObject *item = PySequence_GetItem(source, cursor->index);
     if (item == NULL) {

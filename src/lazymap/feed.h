@@ -3,7 +3,8 @@
  * A feed looks at the items after a cursor's position and leaves the cursor
  * where it is.  It is open for as long as no Python code runs, and while it
  * is, keeps a buffer from being resized; the caller holds the GIL but where
- * said otherwise.  It owns only that buffer's view. */
+ * said otherwise.  It owns that buffer's view, and the list or tuple, whose
+ * items are read in its critical section. */
 #ifndef MO_LAZYMAP_FEED_H
 #define MO_LAZYMAP_FEED_H
 
@@ -18,13 +19,14 @@ typedef enum {
 
 typedef struct {
     mo_feed_kind kind;
-    bool numpy;           /* the items are NumPy's scalars */
-    char format;          /* BUFFER: of struct's, or ? for bool */
-    Py_ssize_t available; /* items from the cursor on */
-    Py_ssize_t index;     /* OBJECTS, BUFFER: the cursor's index... */
-    Py_ssize_t step;      /* ...and from one item to the next */
-    PyObject **objects;   /* OBJECTS: borrowed, the source's items */
-    long long value;      /* RANGE: the cursor's */
+    const mo_operations *operations; /* static: to count up by */
+    bool numpy;                      /* the items are NumPy's scalars */
+    char format;                     /* BUFFER: of struct's, or ? for bool */
+    Py_ssize_t available;            /* items from the cursor on */
+    Py_ssize_t index;   /* OBJECTS, BUFFER: the cursor's index... */
+    Py_ssize_t step;    /* ...and from one item to the next */
+    PyObject *sequence; /* OBJECTS: owned */
+    long long value;    /* RANGE: the cursor's */
     long long stride;
     Py_buffer view; /* BUFFER: owned */
 } mo_feed;

@@ -28,6 +28,17 @@ typedef struct {
     bool may_pull;           /* len() may read an iterator to its end */
 } mo_lazymap;
 
+/* The sources, a new reference; NULL once a LazyMapIterator is exhausted. */
+static inline PyObject *
+mo_lazymap_sources(PyObject *op)
+{
+    PyObject *sources;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    sources = Py_XNewRef(((mo_lazymap *)op)->sources);
+    MO_END_CRITICAL_SECTION();
+    return sources;
+}
+
 /* A new LazyMap of class `cls`; or, over a one-shot iterator, what stands
  * for one.  window may be NULL, and must be unless all are Sequences. */
 PyObject *

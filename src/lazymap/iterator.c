@@ -2,8 +2,9 @@
  *
  * Owns a cursor for each source, its chain, and the LazyMap that it was made
  * by, until it is exhausted; then nothing.  next() may be called again from
- * the functions and sources that it runs: each call takes its items, moving
- * the cursors on, before it runs the chain on them. */
+ * the functions and sources that it runs, and by other threads: each call takes
+ * its items, moving the cursors on, in the iterator's critical section, before
+ * it runs the chain on them outside. */
 #include "lazymap/cursor.h"
 #include "lazymap/internal.h"
 #include "lazymap/native.h"
@@ -112,10 +113,23 @@ mo_iterator_new(mo_lazymap_state *state, PyObject *owner, mo_chain *chain,
     return (PyObject *)self;
 }
 
+/* The chain, a new reference; NULL once exhausted. */
+static inline mo_chain *
+chain_of(mo_iterator *self)
+{
+    mo_chain *chain;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    chain = (mo_chain *)Py_XNewRef(self->chain);
+    MO_END_CRITICAL_SECTION();
+    return chain;
+}
+
 bool
 mo_iterator_ended(PyObject *op)
 {
-    return ((mo_iterator *)op)->chain == NULL;
+    mo_chain *chain = chain_of((mo_iterator *)op);
+    Py_XDECREF(chain);
+    return chain == NULL;
 }
 
 /* Source number `ended` has no more items: with strict, none may have.
@@ -182,18 +196,42 @@ was_dropped(PyObject *value)
     return value == NULL && !PyErr_Occurred();
 }
 
-/* A value by way of the chain's programs and then its other stages.  NULL if
- * there is none, without an exception: *left says whether that is because
- * all is left to be done by calling, or because the value was dropped. */
+/* A value by way of the chain's programs, whose other stages are left to be
+ * run.  NULL if there is none: without an exception if all is left to be done
+ * by calling. */
 static MO_NOINLINE PyObject *
-next_natively(mo_iterator *self, mo_chain *chain, bool *left)
+take_natively_lock_held(mo_iterator *self, mo_chain *chain)
 {
-    PyObject *value = mo_native_next(self->native, chain, self->cursor);
-    *left = value == NULL && !PyErr_Occurred();
-    if (value == NULL || chain->native == Py_SIZE(chain)) {
-        return value;
+    return mo_native_next(self->native, chain, self->cursor);
+}
+
+static inline bool
+gives_natively_lock_held(const mo_iterator *self)
+{
+    return self->native != NULL && self->native->gives;
+}
+
+/* The next item and the stage to go on from; NULL after iterator_stop. */
+static inline PyObject *
+take_item(mo_iterator *self, mo_chain *chain, Py_ssize_t *stage)
+{
+    PyObject *item = NULL;
+    bool called = true;
+    *stage = 0;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    if (gives_natively_lock_held(self)) {
+        item = take_natively_lock_held(self, chain);
+        called = item == NULL && !PyErr_Occurred();
+        *stage = called ? 0 : chain->native;
     }
-    return mo_chain_apply(chain, chain->native, value);
+    if (called) {
+        item = mo_cursor_next(&self->cursor[0]);
+        if (item == NULL) {
+            iterator_stop(self, 0);
+        }
+    }
+    MO_END_CRITICAL_SECTION();
+    return item;
 }
 
 static inline PyObject *
@@ -201,26 +239,19 @@ next_of_one(mo_iterator *self, mo_chain *chain)
 {
     PyObject *value;
     do {
-        if (self->native != NULL && self->native->gives) {
-            bool left;
-            value = next_natively(self, chain, &left);
-            if (!left) {
-                continue;
-            }
-        }
-        PyObject *item = mo_cursor_next(&self->cursor[0]);
+        Py_ssize_t stage;
+        PyObject *item = take_item(self, chain, &stage);
         if (item == NULL) {
-            iterator_stop(self, 0);
             return NULL;
         }
-        value = mo_chain_apply(chain, 0, item);
+        value = mo_chain_apply(chain, stage, item);
     } while (was_dropped(value));
     return value;
 }
 
 /* Takes an item of each source: true, or false after iterator_stop. */
 static inline bool
-take_items(mo_iterator *self, mo_arguments *args)
+take_items_lock_held(mo_iterator *self, mo_arguments *args)
 {
     mo_cursor *cursor = self->cursor, *end = cursor + Py_SIZE(self);
     for (; cursor < end; cursor++) {
@@ -234,6 +265,24 @@ take_items(mo_iterator *self, mo_arguments *args)
     return true;
 }
 
+/* Either *value, by way of the chain's programs, or an item of each source:
+ * true; or false after iterator_stop, or an error of the programs. */
+static inline bool
+take_several(mo_iterator *self, mo_chain *chain, PyObject **value,
+             mo_arguments *args)
+{
+    bool taken, called = true;
+    *value = NULL;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    if (gives_natively_lock_held(self)) {
+        *value = take_natively_lock_held(self, chain);
+        called = *value == NULL && !PyErr_Occurred();
+    }
+    taken = called ? take_items_lock_held(self, args) : *value != NULL;
+    MO_END_CRITICAL_SECTION();
+    return taken;
+}
+
 /* Not inlined, so that the single source, the usual case, stays cheap. */
 static MO_NOINLINE PyObject *
 next_of_several(mo_iterator *self, mo_chain *chain)
@@ -242,49 +291,58 @@ next_of_several(mo_iterator *self, mo_chain *chain)
     bool taken;
     do {
         mo_arguments args;
-        if (self->native != NULL && self->native->gives) {
-            bool left;
-            value = next_natively(self, chain, &left);
-            taken = !left;
-            if (taken) {
-                continue;
-            }
-        }
         if (mo_arguments_open(&args, Py_SIZE(self)) < 0) {
             return NULL;
         }
-        taken = take_items(self, &args);
+        taken = take_several(self, chain, &value, &args);
         if (taken) {
-            value = mo_chain_call(chain, &args);
+            value = value ? mo_chain_apply(chain, chain->native, value)
+                          : mo_chain_call(chain, &args);
         }
         mo_arguments_close(&args);
     } while (taken && was_dropped(value));
     return value;
 }
 
+/* Whether the programs have the next value ready; then that, or NULL with
+ * MemoryError. */
+static inline bool
+take_ready(mo_iterator *self, PyObject **value)
+{
+    bool ready = false;
+    MO_BEGIN_CRITICAL_SECTION(self);
+    const mo_chain *chain = self->chain;
+    if (self->native != NULL && chain != NULL &&
+        chain->native == Py_SIZE(chain) &&
+        mo_native_is_ready(self->native, chain)) {
+        ready = true;
+        *value = mo_native_give(self->native, self->cursor);
+    }
+    MO_END_CRITICAL_SECTION();
+    return ready;
+}
+
 PyObject *
 mo_iterator_next(PyObject *op)
 {
     mo_iterator *self = (mo_iterator *)op;
-    mo_chain *chain = self->chain;
+    PyObject *value;
+    if (take_ready(self, &value)) {
+        return value;
+    }
+    mo_chain *chain = chain_of(self); /* another call may exhaust the pass */
     if (chain == NULL) {
         return NULL;
     }
-    if (self->native != NULL && chain->native == Py_SIZE(chain) &&
-        mo_native_is_ready(self->native, chain)) {
-        return mo_native_give(self->native, self->cursor);
-    }
-    Py_INCREF(chain); /* a nested call may exhaust this iterator */
-    PyObject *value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
-                                       : next_of_several(self, chain);
+    value = Py_SIZE(op) == 1 ? next_of_one(self, chain)
+                             : next_of_several(self, chain);
     Py_DECREF(chain);
     return value;
 }
 
-int
-mo_iterator_fold(PyObject *op, mo_consumer *consumer)
+static int
+fold_lock_held(mo_iterator *self, mo_consumer *consumer)
 {
-    mo_iterator *self = (mo_iterator *)op;
     mo_chain *chain = self->chain;
     if (self->native == NULL || chain == NULL ||
         chain->native != Py_SIZE(chain)) {
@@ -296,10 +354,19 @@ mo_iterator_fold(PyObject *op, mo_consumer *consumer)
     return status;
 }
 
-Py_ssize_t
-mo_iterator_remaining(PyObject *op)
+int
+mo_iterator_fold(PyObject *op, mo_consumer *consumer)
 {
-    mo_iterator *self = (mo_iterator *)op;
+    int status;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    status = fold_lock_held((mo_iterator *)op, consumer);
+    MO_END_CRITICAL_SECTION();
+    return status;
+}
+
+static Py_ssize_t
+remaining_lock_held(mo_iterator *self)
+{
     Py_ssize_t least = -1;
     if (self->chain == NULL) {
         return 0;
@@ -307,9 +374,9 @@ mo_iterator_remaining(PyObject *op)
     if (self->chain->filters) {
         return -1;
     }
-    for (Py_ssize_t i = 0; i < Py_SIZE(op); i++) {
+    for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
         Py_ssize_t n = mo_cursor_remaining(self->state, &self->cursor[i]);
-        if (n == -2 && Py_SIZE(op) > 1 &&
+        if (n == -2 && Py_SIZE(self) > 1 &&
             PyErr_ExceptionMatches(PyExc_OverflowError)) {
             PyErr_Clear(); /* range(10**30): another source ends before */
             n = PY_SSIZE_T_MAX;
@@ -320,6 +387,16 @@ mo_iterator_remaining(PyObject *op)
         least = least < 0 || n < least ? n : least;
     }
     return least;
+}
+
+Py_ssize_t
+mo_iterator_remaining(PyObject *op)
+{
+    Py_ssize_t n;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    n = remaining_lock_held((mo_iterator *)op);
+    MO_END_CRITICAL_SECTION();
+    return n;
 }
 
 static PyObject *
@@ -334,12 +411,11 @@ iterator_length_hint(PyObject *op, PyObject *ignored)
 
 /* (restore, (stages, cursors, strict)); cursors is () once exhausted. */
 static PyObject *
-iterator_reduce(PyObject *op, PyObject *ignored)
+reduce_lock_held(mo_iterator *self)
 {
-    mo_iterator *self = (mo_iterator *)op;
     bool ended = self->chain == NULL;
     PyObject *chain = ended ? self->state->identity : (PyObject *)self->chain;
-    Py_ssize_t n = ended ? 0 : Py_SIZE(op);
+    Py_ssize_t n = ended ? 0 : Py_SIZE(self);
     Py_INCREF(chain); /* an allocation may run code that exhausts self */
     PyObject *stages = mo_chain_as_tuple((mo_chain *)chain);
     PyObject *cursors = stages ? PyTuple_New(n) : NULL;
@@ -360,6 +436,16 @@ error:
     Py_XDECREF(stages);
     Py_XDECREF(cursors);
     return NULL;
+}
+
+static PyObject *
+iterator_reduce(PyObject *op, PyObject *ignored)
+{
+    PyObject *reduced;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    reduced = reduce_lock_held((mo_iterator *)op);
+    MO_END_CRITICAL_SECTION();
+    return reduced;
 }
 
 static mo_iterator *

@@ -383,6 +383,34 @@ convert_exact(void *out, const void *const *in, size_t n)
     return mo_all_within(in[0], n, 53) && convert_nearest(out, in, n);
 }
 
+/* --- Before and after the operations ------------------------------------------------------- */
+
+/* Eight at a time, for registers of any width. */
+static void
+count_up(mo_value *out, uint64_t first, uint64_t stride, size_t n)
+{
+    size_t i = 0;
+    for (; i < n && i < 8; i++) {
+        out[i].i = (int64_t)(first + i * stride);
+    }
+    for (; i < n; i++) {
+        out[i].i = (int64_t)((uint64_t)out[i - 8].i + 8 * stride);
+    }
+}
+
+static bool
+sum_ints(const mo_value *items, size_t n, int64_t *sum)
+{
+    uint64_t seen = 0, total = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t item = (uint64_t)items[i].i;
+        seen |= item + (UINT64_C(1) << 52);
+        total += item;
+    }
+    *sum = (int64_t)total;
+    return seen >> 53 == 0;
+}
+
 /* --- The table ------------------------------------------------------------------------------ */
 
 /* clang-format off */
@@ -430,4 +458,6 @@ const mo_operations V_OPERATIONS = {
     .rows = Py_ARRAY_LENGTH(rows),
     .convert_nearest = convert_nearest,
     .convert_exact = convert_exact,
+    .count_up = count_up,
+    .sum_ints = sum_ints,
 };

@@ -4,8 +4,9 @@
  * for and stores no result.  A LazyMap is sources (source.h, cursor.h), a
  * chain of functions and predicates to run on their items (chain.h), and,
  * for a slice, a window on the indices (window.h).  Objects own their
- * functions and sources; what moves is in iterators and caches.  Under the
- * GIL; any callback may re-enter any object. */
+ * functions and sources; what moves is in iterators and caches, each of which
+ * has a critical section.  Any callback may re-enter any object, as may other
+ * threads whenever Python code runs: functions are called outside of it. */
 #ifndef MO_LAZYMAP_H
 #define MO_LAZYMAP_H
 

@@ -92,7 +92,7 @@ mo_native_new(mo_lazymap_state *state, mo_chain *chain,
               const mo_cursor *cursors, Py_ssize_t n, mo_native **native)
 {
     *native = NULL;
-    if (chain->native == 0 || n > MO_ARGUMENTS) {
+    if (MO_LOAD_INT8(&chain->native) == 0 || n > MO_ARGUMENTS) {
         return 0;
     }
     Py_ssize_t length = known_length(state, cursors, n);
@@ -233,6 +233,7 @@ fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
     if (is_forbidden(self, chain) || !open_feeds(self, feeds, cursors)) {
         return false;
     }
+    self->busy = true;
     if (!self->blocks.numpy) { /* else the results would be NumPy's */
         self->results = run_block(self, chain, feeds, 0, &n, NULL);
         self->called = (Py_ssize_t)n;
@@ -242,8 +243,9 @@ fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
             self->called = 0;
         }
     }
+    self->busy = false;
     close_feeds(self, feeds);
-    return self->ready > 0;
+    return self->given < self->ready;
 }
 
 /* Whether the items that the cursors give next are those that result number
@@ -271,14 +273,13 @@ mo_native_next_block(mo_native *self, mo_chain *chain, mo_cursor *cursors)
         self->ready = self->given = 0;
         return NULL;
     }
-    if (self->given == self->ready) {
-        if (!fill(self, chain, cursors)) {
-            self->called--; /* this item is the first of them */
-            return NULL;
-        }
+    if (self->given == self->ready && !fill(self, chain, cursors)) {
+        self->called--; /* this item is the first of them */
+        return NULL;
     }
-    else if (!is_current(self, cursors)) {
-        self->called = self->ready - self->given - 1;
+    /* Waiting for a list, a thread may have let others take items. */
+    if (!is_current(self, cursors) || self->given >= self->ready) {
+        self->called = Py_MAX(self->ready - self->given - 1, 0);
         self->ready = self->given = 0;
         return NULL;
     }

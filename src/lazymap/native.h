@@ -6,8 +6,8 @@
  * move as results are handed out, and a result is handed out only if its item
  * still is the number it was computed from, the functions have kept their
  * code, and nobody traces them.  What cannot be had exactly is not had here,
- * and the caller goes on by calling the functions.  Under the GIL, which
- * mo_native_fold may release inside. */
+ * and the caller goes on by calling the functions.  The critical section of
+ * the iterator is held; mo_native_fold may release the GIL inside. */
 #ifndef MO_LAZYMAP_NATIVE_H
 #define MO_LAZYMAP_NATIVE_H
 
@@ -18,7 +18,8 @@
 typedef struct {
     mo_lazymap_state *state; /* borrowed from the module */
     int arguments;           /* how many cursors */
-    bool busy;               /* its memory is in use without the GIL */
+    bool busy;               /* its memory is in use, perhaps without the GIL
+                                or the lock */
     Py_ssize_t called;       /* items still to be had by calling, from a
                                 block that could not be run */
     Py_ssize_t ready, given; /* results in `results`, and of them handed out */
@@ -59,8 +60,9 @@ mo_native_box(mo_type type, mo_value value)
                             : Py_NewRef(value.i ? Py_True : Py_False);
 }
 
-/* Makes `kept` the number if nobody else has it: making and freeing an int
- * takes 15 ns, and this 2 (CPython 3.11, Zen 3). */
+/* Makes `kept` the number if nobody else has it.  That saves making and freeing
+ * an object: a for loop over x * 2 is 3 x as fast as over a generator, and was
+ * 2 x without (CPython 3.11). */
 static inline bool
 mo_native_rebox(PyObject *kept, mo_type type, mo_value value)
 {

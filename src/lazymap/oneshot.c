@@ -8,8 +8,8 @@
 
 typedef struct {
     mo_lazymap base;
-    PyObject
-        *iterator; /* owned, of iterator.c; NULL before the first next() */
+    PyObject *iterator; /* owned, of iterator.c; NULL before the first next(),
+                      then the same to the end */
 } mo_oneshot;
 
 static int
@@ -48,7 +48,9 @@ oneshot_dealloc(PyObject *op)
 static PyObject *
 oneshot_iter(PyObject *op)
 {
-    if (((mo_lazymap *)op)->sources == NULL) {
+    PyObject *sources = mo_lazymap_sources(op);
+    Py_XDECREF(sources);
+    if (sources == NULL) {
         PyErr_SetString(PyExc_RuntimeError,
                         "LazyMap over a one-shot iterator is exhausted; use "
                         ".cached() before the first pass to have more");
@@ -79,53 +81,70 @@ iterators_of(PyObject *sources)
 
 /* Not done at construction: iter() may start work, such as processes.  Not
  * inlined, so that oneshot_next saves no registers for it. */
-static MO_NOINLINE int
+static MO_NOINLINE PyObject *
 start_pass(mo_oneshot *self)
 {
-    PyObject *sources = Py_NewRef(self->base.sources);
-    PyObject *iterators = iterators_of(sources);
-    Py_DECREF(sources);
+    PyObject *sources = mo_lazymap_sources((PyObject *)self);
+    PyObject *iterators = sources ? iterators_of(sources) : NULL;
+    Py_XDECREF(sources);
     if (iterators == NULL) {
-        return -1;
+        return NULL;
     }
     PyObject *iterator =
         mo_iterator_new(self->base.state, NULL, self->base.chain, iterators,
                         NULL, self->base.strict);
     if (iterator == NULL) {
         Py_DECREF(iterators);
-        return -1;
+        return NULL;
     }
-    if (self->iterator != NULL) { /* an __iter__ has called next(self) */
-        Py_DECREF(iterators);
-        Py_DECREF(iterator);
-        return 0;
+    /* Unless an __iter__, or another thread, has called next(self). */
+    MO_BEGIN_CRITICAL_SECTION(self);
+    if (self->iterator == NULL) {
+        PyObject *before = self->base.sources;
+        self->base.sources = iterators;
+        iterators = before;
+        MO_STORE_POINTER(&self->iterator, Py_NewRef(iterator));
     }
-    self->iterator = iterator;
-    Py_XSETREF(self->base.sources, iterators);
-    return 0;
+    MO_END_CRITICAL_SECTION();
+    Py_XDECREF(iterators);
+    Py_DECREF(iterator);
+    return MO_LOAD_POINTER(&self->iterator);
+}
+
+/* Lets go of the sources at the end.  Not inlined, as start_pass. */
+static MO_NOINLINE void
+end_pass(PyObject *op)
+{
+    PyObject *sources;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    sources = ((mo_lazymap *)op)->sources;
+    ((mo_lazymap *)op)->sources = NULL;
+    MO_END_CRITICAL_SECTION();
+    Py_XDECREF(sources);
 }
 
 static PyObject *
 oneshot_next(PyObject *op)
 {
     mo_oneshot *self = (mo_oneshot *)op;
-    if (MO_UNLIKELY(self->iterator == NULL)) {
-        if (self->base.sources == NULL || start_pass(self) < 0) {
+    PyObject *iterator = MO_LOAD_POINTER(&self->iterator);
+    if (MO_UNLIKELY(iterator == NULL)) {
+        iterator = start_pass(self);
+        if (iterator == NULL) {
             return NULL;
         }
     }
-    PyObject *value = mo_iterator_next(self->iterator);
-    if (value == NULL && mo_iterator_ended(self->iterator)) {
-        Py_CLEAR(self->base.sources);
+    PyObject *value = mo_iterator_next(iterator);
+    if (value == NULL && mo_iterator_ended(iterator)) {
+        end_pass(op);
     }
     return value;
 }
 
 /* The least hint of the sources: -1 if one has none, -2 with an exception. */
 static Py_ssize_t
-remaining_before_start(mo_lazymap *self)
+remaining_before_start(const mo_lazymap *self, PyObject *sources)
 {
-    PyObject *sources = Py_NewRef(self->sources);
     Py_ssize_t least = PY_SSIZE_T_MAX;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(sources) && least >= 0; i++) {
         Py_ssize_t n = PyObject_LengthHint(PyTuple_GET_ITEM(sources, i), -1);
@@ -134,7 +153,6 @@ remaining_before_start(mo_lazymap *self)
         }
         least = n < least ? n : least;
     }
-    Py_DECREF(sources);
     return self->chain->filters && least >= 0 ? -1 : least;
 }
 
@@ -142,13 +160,16 @@ static PyObject *
 oneshot_length_hint(PyObject *op, PyObject *ignored)
 {
     mo_oneshot *self = (mo_oneshot *)op;
+    PyObject *iterator = MO_LOAD_POINTER(&self->iterator);
+    PyObject *sources = mo_lazymap_sources(op);
     Py_ssize_t n = 0;
-    if (self->iterator != NULL) {
-        n = mo_iterator_remaining(self->iterator);
+    if (iterator != NULL) {
+        n = mo_iterator_remaining(iterator);
     }
-    else if (self->base.sources != NULL) {
-        n = remaining_before_start(&self->base);
+    else if (sources != NULL) {
+        n = remaining_before_start(&self->base, sources);
     }
+    Py_XDECREF(sources);
     if (n == -1) {
         Py_RETURN_NOTIMPLEMENTED;
     }

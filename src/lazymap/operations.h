@@ -72,7 +72,15 @@ typedef struct {
     /* Of one int lane to float: rounded to nearest, as float() does it, or only
      * if exact. */
     mo_block_step convert_nearest, convert_exact;
+    /* out[i] = first + i * stride, which may wrap around. */
+    void (*count_up)(mo_value *out, uint64_t first, uint64_t stride, size_t n);
+    /* *sum = the sum of n <= MO_SUM_ITEMS items; or false, if they are not all
+     * so small that it cannot overflow. */
+    bool (*sum_ints)(const mo_value *items, size_t n, int64_t *sum);
 } mo_operations;
+
+/* Of numbers below 2**52. */
+#define MO_SUM_ITEMS 1024
 
 extern const mo_operations mo_operations_avx512, mo_operations_avx2,
     mo_operations_baseline;

@@ -2,7 +2,8 @@
  *
  * A table of pages, each allocated when its first item is stored: 8 bytes an
  * item when dense, one page an item at worst.  The array owns the references
- * in it; its holder owns the array.  Reading and storing run no Python code. */
+ * in it; its holder owns the array, and locks it.  Reading and storing run no
+ * Python code. */
 #ifndef MO_LAZYMAP_PAGES_H
 #define MO_LAZYMAP_PAGES_H
 

@@ -55,7 +55,10 @@ cut_sources(mo_lazymap *self)
 static int
 save_sources(mo_lazymap *self, PyObject **sources, PyObject **window)
 {
-    *sources = Py_NewRef(self->sources ? self->sources : Py_None);
+    *sources = mo_lazymap_sources((PyObject *)self);
+    if (*sources == NULL) {
+        *sources = Py_NewRef(Py_None);
+    }
     *window = Py_NewRef(Py_None);
     if (!self->frozen) {
         return 0;

@@ -166,7 +166,7 @@ mo_program_new(mo_lazymap_state *state, PyObject *tape, Py_ssize_t arguments)
     if (self == NULL) {
         return NULL;
     }
-    self->table = state->operations;
+    self->table = MO_LOAD_POINTER(&state->operations);
     self->arguments = (uint8_t)arguments;
     if (parse_tape(self, tape) < 0) {
         Py_DECREF(self);
@@ -238,8 +238,9 @@ free_lane(mo_block_plan *plan, mo_type type)
     return add_lane(plan, MO_LANE_WORK, type, (mo_value){0});
 }
 
-/* What the kernel makes of constants, as one: its lane; or -1 if the operands
- * are not all constant, or it makes nothing of them. */
+/* What the kernel makes of constants, as one in the lane of the first, which
+ * nobody else uses; or -1 if the operands are not all constant, or it makes
+ * nothing of them. */
 static int
 fold(mo_block_plan *plan, mo_block_step kernel, mo_type type,
      const uint8_t *in, int operands)
@@ -256,7 +257,9 @@ fold(mo_block_plan *plan, mo_block_step kernel, mo_type type,
     if (!kernel(&value, operand, 1)) {
         return -1; /* as each block will find: it is left to Python */
     }
-    return add_lane(plan, MO_LANE_CONSTANT, type, value);
+    plan->lane[in[0]].type = (uint8_t)type;
+    plan->lane[in[0]].value = value;
+    return in[0];
 }
 
 /* out = kernel(in...), in a new lane, which is returned, or -1. */

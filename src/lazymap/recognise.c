@@ -73,16 +73,17 @@ mo_chain_partials_are_current(mo_lazymap_state *state, const mo_chain *chain)
 static PyObject *
 recogniser(mo_lazymap_state *state)
 {
-    if (state->recogniser == NULL) {
-        PyObject *module = PyImport_ImportModule("memopt.recognition");
-        if (module == NULL) {
-            return NULL;
-        }
-        PyObject *function = PyObject_GetAttrString(module, "recognise");
-        Py_DECREF(module);
-        Py_XSETREF(state->recogniser, function);
+    PyObject *known = MO_LOAD_POINTER(&state->recogniser);
+    if (known != NULL) {
+        return known;
     }
-    return state->recogniser;
+    PyObject *module = PyImport_ImportModule("memopt.recognition");
+    if (module == NULL) {
+        return NULL;
+    }
+    PyObject *function = PyObject_GetAttrString(module, "recognise");
+    Py_DECREF(module);
+    return mo_fill_once(&state->recogniser, function);
 }
 
 /* What decides about the callable, borrowed: a function's code, if it is all
@@ -107,17 +108,20 @@ group_of(mo_lazymap_state *state, PyObject *key)
     return &state->known[group * MO_KNOWN_GROUP];
 }
 
-/* What is known of a key, borrowed, or NULL. */
+/* What is known of a key, a new reference, or NULL. */
 static PyObject *
 known_answer(mo_lazymap_state *state, PyObject *key, Py_ssize_t arguments)
 {
     const mo_known_callable *group = group_of(state, key);
-    for (int i = 0; i < MO_KNOWN_GROUP; i++) {
+    PyObject *answer = NULL;
+    MO_BEGIN_CRITICAL_SECTION(state->identity);
+    for (int i = 0; i < MO_KNOWN_GROUP && answer == NULL; i++) {
         if (group[i].key == key && group[i].arguments == arguments) {
-            return group[i].answer;
+            answer = Py_NewRef(group[i].answer);
         }
     }
-    return NULL;
+    MO_END_CRITICAL_SECTION();
+    return answer;
 }
 
 /* A module's C function or a type of C: lasting, and never anything else. */
@@ -147,11 +151,13 @@ static void
 keep_answer(mo_lazymap_state *state, PyObject *key, Py_ssize_t arguments,
             PyObject *answer)
 {
-    mo_known_callable *group = group_of(state, key);
-    mo_known_callable oldest = group[MO_KNOWN_GROUP - 1];
+    mo_known_callable *group = group_of(state, key), oldest;
+    MO_BEGIN_CRITICAL_SECTION(state->identity);
+    oldest = group[MO_KNOWN_GROUP - 1];
     memmove(group + 1, group, (MO_KNOWN_GROUP - 1) * sizeof *group);
     group[0] =
         (mo_known_callable){Py_NewRef(key), Py_NewRef(answer), arguments};
+    MO_END_CRITICAL_SECTION();
     Py_XDECREF(oldest.key);
     Py_XDECREF(oldest.answer);
 }
@@ -173,7 +179,7 @@ ask(mo_lazymap_state *state, const mo_stage *stage, Py_ssize_t arguments)
     }
     PyObject *known = known_answer(state, key, arguments);
     if (known != NULL) {
-        return Py_NewRef(known);
+        return known;
     }
     PyObject *function = recogniser(state);
     if (function == NULL) {
@@ -211,17 +217,15 @@ take_answer(mo_lazymap_state *state, mo_chain *chain, int i, PyObject *answer)
     return 1;
 }
 
-int
-mo_chain_recognise(mo_lazymap_state *state, mo_chain *chain, Py_ssize_t n)
+/* The chain's lock is let go of while Python code runs. */
+static int
+recognise_lock_held(mo_lazymap_state *state, mo_chain *chain, Py_ssize_t n)
 {
     int i = 0, more = 1;
-    if (chain->native >= 0) {
-        return 0;
-    }
     for (; more > 0 && i < Py_SIZE(chain) && i < MO_NATIVE_STAGES; i++) {
         PyObject *answer = ask(state, &chain->stage[i], i == 0 ? n : 1);
         if (answer == NULL || chain->native >= 0) {
-            Py_XDECREF(answer); /* an error, or a nested call has done it */
+            Py_XDECREF(answer); /* an error, or another call has done it */
             return answer == NULL ? -1 : 0;
         }
         more = take_answer(state, chain, i, answer);
@@ -235,21 +239,35 @@ mo_chain_recognise(mo_lazymap_state *state, mo_chain *chain, Py_ssize_t n)
             return -1;
         }
     }
-    chain->native = (int8_t)(i - (more == 0));
+    MO_STORE_INT8(&chain->native, (int8_t)(i - (more == 0)));
     return 0;
+}
+
+int
+mo_chain_recognise(mo_lazymap_state *state, mo_chain *chain, Py_ssize_t n)
+{
+    int status = 0;
+    if (MO_LOAD_INT8(&chain->native) >= 0) {
+        return 0;
+    }
+    MO_BEGIN_CRITICAL_SECTION(chain);
+    if (chain->native < 0) {
+        status = recognise_lock_held(state, chain, n);
+    }
+    MO_END_CRITICAL_SECTION();
+    return status;
 }
 
 /* --- LazyMap.native ---------------------------------------------------------------------- */
 
 /* The first source, borrowed, that has to be read by its iterator; or NULL. */
 static PyObject *
-source_of_objects(mo_lazymap *self)
+source_of_objects(mo_lazymap_state *state, PyObject *sources)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->sources); i++) {
-        PyObject *source = PyTuple_GET_ITEM(self->sources, i);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(sources); i++) {
+        PyObject *source = PyTuple_GET_ITEM(sources, i);
         if (!PyList_CheckExact(source) && !PyTuple_CheckExact(source) &&
-            !mo_is_range(source) &&
-            !mo_is_number_buffer(self->state, source)) {
+            !mo_is_range(source) && !mo_is_number_buffer(state, source)) {
             return source;
         }
     }
@@ -259,17 +277,18 @@ source_of_objects(mo_lazymap *self)
 bool
 mo_lazymap_feeds(mo_lazymap *self)
 {
-    return self->sources != NULL && source_of_objects(self) == NULL;
+    assert(Py_IS_TYPE(self, self->state->lazymap_type));
+    return source_of_objects(self->state, self->sources) == NULL;
 }
 
 /* Why functions have to be called, a new str; or None; or NULL. */
 static PyObject *
-reason_for_calling(mo_lazymap *self)
+reason_for_calling(mo_lazymap *self, PyObject *sources)
 {
-    if (self->sources == NULL) {
+    if (sources == NULL) {
         return PyUnicode_FromString("it is exhausted");
     }
-    PyObject *source = source_of_objects(self);
+    PyObject *source = source_of_objects(self->state, sources);
     if (source != NULL) {
         return PyUnicode_FromFormat(
             "'%.200s' is not a range, list, tuple or buffer of numbers",
@@ -283,7 +302,7 @@ reason_for_calling(mo_lazymap *self)
         return PyUnicode_FromString("it has no function");
     }
     if (mo_chain_recognise(self->state, self->chain,
-                           PyTuple_GET_SIZE(self->sources)) < 0) {
+                           PyTuple_GET_SIZE(sources)) < 0) {
         return NULL;
     }
     if (self->chain->reason != NULL) {
@@ -300,9 +319,9 @@ PyObject *
 mo_lazymap_native_reason(PyObject *op, void *closure)
 {
     mo_lazymap *self = (mo_lazymap *)op;
-    PyObject *chain = Py_NewRef(self->chain), *sources = self->sources;
-    Py_XINCREF(sources); /* recognising may run code that exhausts self */
-    PyObject *reason = reason_for_calling(self);
+    PyObject *chain = Py_NewRef(self->chain);
+    PyObject *sources = mo_lazymap_sources(op); /* code may exhaust self */
+    PyObject *reason = reason_for_calling(self, sources);
     Py_DECREF(chain);
     Py_XDECREF(sources);
     return reason;
@@ -340,12 +359,12 @@ static PyObject *
 set_short_pass(PyObject *module, PyObject *number)
 {
     mo_state *state = PyModule_GetState(module);
-    Py_ssize_t old = state->lazymap.short_pass;
+    Py_ssize_t old = MO_LOAD_SIZE(&state->lazymap.short_pass);
     Py_ssize_t items = PyNumber_AsSsize_t(number, PyExc_OverflowError);
     if (items == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    state->lazymap.short_pass = items;
+    MO_STORE_SIZE(&state->lazymap.short_pass, items);
     return PyLong_FromSsize_t(old);
 }
 
@@ -355,7 +374,7 @@ static PyObject *
 set_operations(PyObject *module, PyObject *name)
 {
     mo_state *state = PyModule_GetState(module);
-    const char *old = state->lazymap.operations->name;
+    const mo_operations *old = MO_LOAD_POINTER(&state->lazymap.operations);
     const char *text = PyUnicode_AsUTF8(name); /* TypeError if no str */
     const mo_operations *table = text ? mo_operations_choose(text) : NULL;
     if (text != NULL && table == NULL) {
@@ -365,8 +384,8 @@ set_operations(PyObject *module, PyObject *name)
     if (table == NULL) {
         return NULL;
     }
-    state->lazymap.operations = table;
-    return PyUnicode_FromString(old);
+    MO_STORE_POINTER(&state->lazymap.operations, table);
+    return PyUnicode_FromString(old->name);
 }
 
 static PyMethodDef recognise_functions[] = {

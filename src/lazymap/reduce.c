@@ -44,6 +44,7 @@ mo_lazymap_consume(PyObject *op, mo_consumer *consumer)
 
 typedef struct {
     mo_consumer consumer;
+    const mo_operations *operations; /* static */
     int64_t high;   /* the sum of the ints that fit in 64 bits: */
     uint64_t low;   /* high * 2**64 + low */
     PyObject *ints; /* owned: the sum of the others; NULL for 0 */
@@ -67,17 +68,14 @@ add_int64(mo_summer *self, int64_t value)
 static void
 add_ints(mo_summer *self, const mo_value *values, size_t n)
 {
-    if (!mo_all_within(&values->i, n, 52) || n > 1024) {
-        for (size_t i = 0; i < n; i++) {
-            add_int64(self, values[i].i);
-        }
+    int64_t sum;
+    if (n <= MO_SUM_ITEMS && self->operations->sum_ints(values, n, &sum)) {
+        add_int64(self, sum);
         return;
     }
-    int64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
-        sum += values[i].i;
+        add_int64(self, values[i].i);
     }
-    add_int64(self, sum);
 }
 
 static_assert(sizeof(mo_value) == sizeof(double),
@@ -269,8 +267,9 @@ static void
 sum_open(mo_summer *self, PyObject *op)
 {
     *self = (mo_summer){.consumer = {.take = sum_take, .each = sum_each}};
+    self->operations = mo_state_of(Py_TYPE(op))->lazymap.operations;
     mo_accumulator_init(&self->floats);
-    mo_ladder_init(&self->ladder, mo_state_of(Py_TYPE(op))->exactsum.kernel);
+    mo_ladder_init(&self->ladder, mo_kernel_of(mo_state_of(Py_TYPE(op))));
 }
 
 static void

@@ -140,16 +140,19 @@ PyObject *
 mo_lazymap_repr(PyObject *op)
 {
     mo_lazymap *self = (mo_lazymap *)op;
-    if (self->sources == NULL) {
+    PyObject *sources = mo_lazymap_sources(op); /* a repr() may exhaust it */
+    if (sources == NULL) {
         return PyUnicode_FromString("<exhausted LazyMap>");
     }
+    PyObject *text = NULL;
     int entered = Py_ReprEnter(op);
-    if (entered != 0) {
-        return entered < 0 ? NULL : PyUnicode_FromString("LazyMap(...)");
+    if (entered > 0) {
+        text = PyUnicode_FromString("LazyMap(...)");
     }
-    PyObject *sources = Py_NewRef(self->sources); /* a repr() may exhaust it */
-    PyObject *text = describe(self, sources);
+    else if (entered == 0) {
+        text = describe(self, sources);
+        Py_ReprLeave(op);
+    }
     Py_DECREF(sources);
-    Py_ReprLeave(op);
     return text;
 }

@@ -167,11 +167,11 @@ mo_source_item(PyObject *source, Py_ssize_t index)
 {
     assert(index >= 0);
     if (PyList_CheckExact(source)) {
-        if (index < PyList_GET_SIZE(source)) {
-            return Py_NewRef(PyList_GET_ITEM(source, index));
+        PyObject *item = mo_list_item(source, index);
+        if (item == NULL) {
+            mo_raise_index_error();
         }
-        mo_raise_index_error();
-        return NULL;
+        return item;
     }
     if (PyTuple_CheckExact(source)) {
         if (index < PyTuple_GET_SIZE(source)) {

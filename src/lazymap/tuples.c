@@ -24,10 +24,26 @@ tuples_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
+/* A new reference, or NULL once exhausted. */
+static PyObject *
+source_of(PyObject *op)
+{
+    PyObject *source;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    source = Py_XNewRef(((mo_tuples *)op)->source);
+    MO_END_CRITICAL_SECTION();
+    return source;
+}
+
 static int
 tuple_iterator_clear(PyObject *op)
 {
-    Py_CLEAR(((mo_tuples *)op)->source);
+    PyObject *source;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    source = ((mo_tuples *)op)->source;
+    ((mo_tuples *)op)->source = NULL;
+    MO_END_CRITICAL_SECTION();
+    Py_XDECREF(source);
     return 0;
 }
 
@@ -118,10 +134,10 @@ static PyObject *
 tuple_iterator_next(PyObject *op)
 {
     mo_tuples *self = (mo_tuples *)op;
-    if (self->source == NULL) {
+    PyObject *iterator = source_of(op);
+    if (iterator == NULL) {
         return NULL;
     }
-    PyObject *iterator = Py_NewRef(self->source);
     PyObject *items = take(iterator, self->n);
     Py_DECREF(iterator);
     if (items == NULL) {
@@ -146,10 +162,10 @@ static PyObject *
 tuples_repr(PyObject *op)
 {
     mo_tuples *self = (mo_tuples *)op;
-    if (self->source == NULL) {
+    PyObject *source = source_of(op);
+    if (source == NULL) {
         return PyUnicode_FromString("<exhausted>.batched()");
     }
-    PyObject *source = Py_NewRef(self->source);
     PyObject *text = PyUnicode_FromFormat("%R.batched(%zd%s)", source, self->n,
                                           self->strict ? ", strict=True" : "");
     Py_DECREF(source);
@@ -160,8 +176,8 @@ static PyObject *
 tuples_reduce(PyObject *op, PyObject *ignored)
 {
     mo_tuples *self = (mo_tuples *)op;
-    PyObject *source = self->source ? Py_NewRef(self->source) : PyTuple_New(0);
-    if (source == NULL) {
+    PyObject *source = source_of(op);
+    if (source == NULL && (source = PyTuple_New(0)) == NULL) {
         return NULL;
     }
     return Py_BuildValue("O(NnO)", Py_TYPE(op), source, self->n,

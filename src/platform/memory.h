@@ -3,8 +3,8 @@
  * One contract, implemented by memory_linux.c, memory_windows.c and
  * memory_macos.c; setup.py picks the one to compile.  Each file names the
  * source of every figure.  mo_memory_query, mo_memory_resident and
- * mo_memory_heap call no Python and may run without the GIL; the others need it, since they may set
- * an exception.  Nothing here owns memory. */
+ * mo_memory_heap call no Python and may run without the GIL; the others need
+ * it, since they may set an exception.  Nothing here owns memory. */
 #ifndef MO_PLATFORM_MEMORY_H
 #define MO_PLATFORM_MEMORY_H
 

@@ -24,23 +24,23 @@ NEEDED = {
 }
 
 
-def _checks(work: Path) -> dict[str, Callable[[], str]]:
+def _checks(work: Path, link: bool) -> dict[str, Callable[[], str]]:
     """What is checked, and the function that does and says what it did."""
 
-    def link(platform: zig.Platform) -> str:
-        return f"{zig.build(platform, work / platform.zig).name} linked"
+    def build(platform: zig.Platform) -> str:
+        return zig.build(platform, work / platform.zig, link=link)
 
     return {
         "MSVC's dialect": lambda: f"{msvc.check(work / 'msvc')} files read",
         "numbers on AArch64": lambda: f"{aarch64.compare(work / 'numbers')} lines",
-        **{p.zig: functools.partial(link, p) for p in zig.PLATFORMS},
+        **{p.zig: functools.partial(build, p) for p in zig.PLATFORMS},
     }
 
 
-def _run_all(work: Path) -> list[str]:
+def _run_all(work: Path, link: bool) -> list[str]:
     """The names of what failed."""
     failed = []
-    for name, check in _checks(work).items():
+    for name, check in _checks(work, link).items():
         start = time.monotonic()
         try:
             outcome = check()
@@ -56,11 +56,13 @@ def main() -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="tools.portability", description=__doc__)
     parser.add_argument("--work", type=Path, help="a new folder, which is kept")
+    parser.add_argument("--link", action="store_true", help="minutes longer, once")
     options = parser.parse_args()
     packages.install_missing(NEEDED)
     os.environ["MEMOPT_WERROR"] = "1"  # for setup.py
     with tempfile.TemporaryDirectory(prefix="memopt portability ") as temporary:
-        failed = _run_all((options.work or Path(temporary)).resolve())
+        work = (options.work or Path(temporary)).resolve()
+        failed = _run_all(work, options.link)
     for what in failed:
         print(f"failed: {what}")
     return 1 if failed else 0

@@ -1,8 +1,9 @@
-"""memopt._memopt built by zig's clang, for each platform that has a wheel.
+"""memopt._memopt compiled by zig's clang, for each platform that has a wheel.
 
 zig brings every platform's C library; CPython's headers are Debian's, NumPy's are
 those of its wheels.  Warnings are errors.  Nothing is optimised: that the compilers
-of the wheels do, and it would take three times as long here.
+of the wheels do, and it would take three times as long here.  Linking is a choice: zig
+first compiles a platform's C library for it, which takes longer than all of memopt.
 """
 
 import dataclasses
@@ -71,12 +72,16 @@ def target(platform: Platform, work: Path) -> cross.Target:
     )
 
 
-def build(platform: Platform, work: Path) -> Path:
-    """The extension module, in `work`."""
+def build(platform: Platform, work: Path, *, link: bool) -> str:
+    """Compile all files, and link them if asked to; what was made, in `work`."""
     work.mkdir(parents=True)
-    plain = target(platform, work)
-    linked = [*plain.link, *_link_with(platform, work)]
-    return cross.extension(dataclasses.replace(plain, link=linked), work)
+    compiled = target(platform, work)
+    if link:
+        linked = [*compiled.link, *_link_with(platform, work)]
+        made = cross.extension(dataclasses.replace(compiled, link=linked), work)
+        return f"{made.name} linked"
+    cross.extension(dataclasses.replace(compiled, link=["true"]), work)
+    return f"{len(list(work.rglob('*.o')))} files compiled"
 
 
 def _python_headers(platform: Platform, work: Path) -> Path:
