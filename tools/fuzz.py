@@ -16,7 +16,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CORPUS = TESTS / "fuzz_corpus"
-SHORT = 4  # seconds for each target, where nothing is said: all together 40
+SHORT = 3  # seconds for each target, where nothing is said: all together 30
 
 # How much of what was found --keep writes down.
 MOST_INPUTS = 60
