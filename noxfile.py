@@ -362,10 +362,12 @@ def valgrind(session: nox.Session) -> None:
         env={"PYTHONMALLOC": "malloc", "HYPOTHESIS_PROFILE": "seeded"},
         external=True,
     )
-    # CPython 3.11 has its own: int.from_bytes(b"") reads a digit that is not there.
+    # CPython 3.11 has its own: the digit of a zero from int.from_bytes() is not
+    # written, and its address taints whoever holds it.  Ours are read by our code.
     errors = re.split(r"^==\d+== *\n", log.read_text(), flags=re.MULTILINE)
     rooms = "|".join(path.name for path in (ROOT / "src").iterdir() if path.is_dir())
-    found = [error for error in errors if re.search(rf"src/({rooms})/", error)]
+    ours = re.compile(rf"^==\d+== +at .*src/({rooms})/", re.MULTILINE)
+    found = [error for error in errors if ours.search(error)]
     print(*found, errors[-1], sep="\n")
     if found:
         session.error(f"{len(found)} errors in memopt")
