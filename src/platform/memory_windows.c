@@ -112,14 +112,25 @@ typedef struct {
 
 typedef BOOL(WINAPI *heap_summary_function)(HANDLE, DWORD, heap_summary *);
 
+/* HeapSummary, or NULL.  Wine 8 has the name, and ends whoever calls it. */
+static heap_summary_function
+find_heap_summary(void)
+{
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    HMODULE kernel32 = GetModuleHandleW(L"kernel32.dll");
+    if (GetProcAddress(ntdll, "wine_get_version") != NULL) {
+        return NULL;
+    }
+    return (heap_summary_function)(void *)GetProcAddress(kernel32,
+                                                         "HeapSummary");
+}
+
 /* The process's heap, which is malloc's too. */
 void
 mo_memory_heap(uint64_t *held, uint64_t *used)
 {
     heap_summary summary = {.size = sizeof(summary)};
-    heap_summary_function summarise =
-        (heap_summary_function)(void *)GetProcAddress(
-            GetModuleHandleW(L"kernel32.dll"), "HeapSummary");
+    heap_summary_function summarise = find_heap_summary();
     *held = *used = MO_MEMORY_UNKNOWN;
     if (summarise != NULL && summarise(GetProcessHeap(), 0, &summary)) {
         *held = nonzero(summary.committed);
