@@ -126,6 +126,8 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
         "PYTHONPATH": str(site),
         "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE", "quick"),
     }
+    if interpreter.abi.endswith("t"):
+        environment["PYTHON_GIL"] = "0"  # which memopt does not yet ask for
 
     def run(*command: str) -> int:
         command = (str(python), *command)
