@@ -217,6 +217,25 @@ def windows(session: nox.Session) -> None:
     session.run("python", "-m", "tools.windows", *session.posargs)
 
 
+@nox.session(default=False)
+def freethreaded(session: nox.Session) -> None:
+    """The tests on a free-threaded CPython, built if need be; posargs: pytest's."""
+    _interpreters(session, "3.13t")
+
+
+@nox.session(default=False, name="next")
+def next_lane(session: nox.Session) -> None:
+    """The tests on Debian sid's CPythons; posargs: pytest's."""
+    _interpreters(session, "3.14", "3.15")
+
+
+def _interpreters(session: nox.Session, *versions: str) -> None:
+    session.install(*nox.project.dependency_groups(_project(), "cross"))
+    session.chdir(ROOT)
+    arguments = (*versions, "--pytest", *session.posargs)
+    session.run("python", "-m", "tools.interpreters", *arguments)
+
+
 @nox.session
 def portability(session: nox.Session) -> None:
     """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""

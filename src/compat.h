@@ -409,15 +409,9 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 #endif
 
 /* The last slots of the module, with what it promises: that interpreters may
- * each have a GIL of their own (from 3.12 on), and that it needs none (3.13). */
-#if PY_VERSION_HEX >= 0x030D0000
-# define MO_LAST_SLOTS                                                     \
-     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
-         {Py_mod_gil, Py_MOD_GIL_NOT_USED},                                \
-     {                                                                     \
-         0, NULL                                                           \
-     }
-#elif PY_VERSION_HEX >= 0x030C0000
+ * each have a GIL of their own (from 3.12 on).  That it needs none (Py_mod_gil,
+ * 3.13) is to be added once ThreadSanitizer has nothing to say. */
+#if PY_VERSION_HEX >= 0x030C0000
 # define MO_LAST_SLOTS                                                     \
      {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
      {                                                                     \

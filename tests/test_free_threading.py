@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import free_threaded, run_in_fresh_process, run_threads
+from support import free_threaded, run_threads
 
 import memopt
 from memopt import ExactSum, FloatMatrix, InternPool, LazyMap, X, _memopt, fsum
@@ -63,15 +63,6 @@ def then_stop(stop: threading.Event, action: Callable[[], Any]) -> Callable[[], 
             stop.set()
 
     return run
-
-
-class TestBuild:
-    def test_the_gil_stays_off(self) -> None:
-        """Only if the module says so does importing it leave the GIL as it was."""
-        if not free_threaded:
-            pytest.skip("this CPython has a GIL")
-        code = "import sys, memopt; print(sys._is_gil_enabled())"
-        assert run_in_fresh_process(code).strip() == "False"
 
 
 class TestExactSum:
@@ -464,3 +455,11 @@ class TestModule:
             )
             for a, b, c, d, e in made:
                 assert a.value == b[0] == next(c) == int(d[0]) == e.max_entries - 1
+
+
+def test_the_heap_scan_refuses_a_free_threaded_cpython() -> None:
+    if free_threaded:
+        with pytest.raises(NotImplementedError, match="free-threaded"):
+            memopt.advise()
+    else:
+        assert memopt.advise([1.0]) is not None

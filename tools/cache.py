@@ -90,12 +90,16 @@ def debian_packages(release: str, architecture: str, *packages: str) -> Path:
 
 
 def debian_source(release: str, package: str, *files: str) -> Path:
-    """A folder with some files of the upstream source of a Debian package."""
+    """A folder with some files, or all, of the upstream source of a Debian package."""
 
     def fill(folder: Path) -> None:
         with _apt(release, "amd64") as (scratch, apt_get):
             apt_get("source", "--download-only", package)
             (archive,) = (f for f in scratch.glob("*.orig.tar.*") if f.suffix != ".asc")
+            if not files:
+                unpack = ["tar", "-xf", archive, "-C", folder, "--strip-components=1"]
+                subprocess.run(unpack, check=True)
+                return
             with tarfile.open(archive) as source:
                 for member in source:
                     path = member.name.partition("/")[2]

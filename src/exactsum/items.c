@@ -1,7 +1,7 @@
 /* items.c - see items.h. */
-#include "exactsum/items.h"
+#include "compat.h" /* first: Python.h asks for all of POSIX */
 
-#include "compat.h"
+#include "exactsum/items.h"
 
 /* A contiguous run is summed in place if it is this long; shorter ones are
  * packed together.  Rows of 128 doubles of a wider matrix take 0.9 ns an item

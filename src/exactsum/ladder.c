@@ -4,11 +4,11 @@
  * first block, and then kept.  When an attempt fails the guess may have been
  * wrong, so the greatest magnitude of the block, which the attempt has left in
  * the cache, is measured, and the attempt repeated if that is news. */
+#include "compat.h" /* first: Python.h asks for all of POSIX */
+
 #include "exactsum/ladder.h"
 
 #include <limits.h>
-
-#include "compat.h"
 
 /* Fewer items are not worth an attempt: it takes 60 ns whatever their number,
  * and the accumulator 2 ns an item (AVX2 and AVX-512, Ice Lake Xeon). */

@@ -6,11 +6,12 @@
  * these, and the items of all other lines, are transposed into a tile, in
  * which they do lie side by side.  What a kernel cannot prove to be exact is
  * tried again in smaller parts, and in the end line by line. */
+#include "compat.h" /* first: Python.h asks for all of POSIX */
+
 #include "exactsum/lines.h"
 
 #include <math.h>
 
-#include "compat.h"
 #include "exactsum/items.h"
 
 /* Lines of a strip: 16 kB of sums, in the first-level cache with four rows of

@@ -1,7 +1,8 @@
 /* parallel.c - see parallel.h. */
+#include "compat.h" /* first: Python.h asks for all of POSIX */
+
 #include "exactsum/parallel.h"
 
-#include "compat.h"
 #include "platform/fpenv.h"
 #include "platform/threads.h"
 

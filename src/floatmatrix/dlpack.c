@@ -4,6 +4,8 @@
  * A lent tensor pins its storage until its deleter is called, which may be
  * in any thread.  A borrowed one is owned by a capsule that calls the
  * producer's deleter.  Semantics: the Python array API standard, 2023.12. */
+#include "compat.h" /* first: Python.h asks for all of POSIX */
+
 #include "floatmatrix/dlpack.h"
 
 #include "floatmatrix/foreign.h"

@@ -174,7 +174,10 @@ step(mo_walk *w)
         mo_fetch_dict(w->open[place - 1].object);
     }
     w->containers += top.position == 0;
-    int more = part_of(top.kind)(w, top.object, &top.position);
+    int more;
+    MO_BEGIN_CRITICAL_SECTION(top.object);
+    more = part_of(top.kind)(w, top.object, &top.position);
+    MO_END_CRITICAL_SECTION();
     if (more < 0) {
         return -1;
     }
