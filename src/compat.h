@@ -434,9 +434,19 @@ mo_managed_values(PyObject *obj)
  * declared in headers that cannot be included here. */
 #if PY_VERSION_HEX < 0x030E0000
 PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
-# define mo_print_pymalloc(file) _PyObject_DebugMallocStats(file)
+
+static inline int
+mo_print_pymalloc(FILE *file)
+{
+    return _PyObject_DebugMallocStats(file);
+}
 #else
-# define mo_print_pymalloc(file) ((void)(file), -1)
+static inline int
+mo_print_pymalloc(FILE *file)
+{
+    (void)file;
+    return -1;
+}
 #endif
 
 /* Calls visit(obj, arg) with every object that the collector tracks, until it
