@@ -1,12 +1,11 @@
 """``python -m memopt``: the commands."""
 
 import argparse
+import importlib
 import sys
 from typing import NoReturn
 
 import memopt
-from memopt.advisor import command as advise
-from memopt.demo import command as demo
 
 
 class _Parser(argparse.ArgumentParser):
@@ -16,7 +15,21 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+# The module of each command, and what it is for.  Only the one that is run is
+# imported: `advise` must not cost its script more time than it has to.
+_COMMANDS = {
+    "demo": (
+        "memopt.demo.command",
+        "measure each swap, before and after, on this machine",
+    ),
+    "advise": (
+        "memopt.advisor.command",
+        "run a script and say what to swap in it, and what that saves",
+    ),
+}
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m memopt",
         description="Less memory for Python programs: see what the swaps save.",
@@ -25,22 +38,20 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"memopt {memopt.__version__}"
     )
     commands = parser.add_subparsers(title="commands", required=True)
-    demo_parser = commands.add_parser(
-        "demo", help="measure each swap, before and after, on this machine"
-    )
-    demo.add_arguments(demo_parser)
-    demo_parser.set_defaults(run=demo.main)
-    advise_parser = commands.add_parser(
-        "advise", help="run a script and say what to swap in it, and what that saves"
-    )
-    advise.add_arguments(advise_parser)
-    advise_parser.set_defaults(run=advise.main)
+    for name, (module, purpose) in _COMMANDS.items():
+        command_parser = commands.add_parser(name, help=purpose)
+        if name in arguments[:1]:
+            room = importlib.import_module(module)
+            room.add_arguments(command_parser)
+            command_parser.set_defaults(run=room.main)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that ``arguments`` name; the exit code."""
-    options = _parser().parse_args(arguments)
+    if arguments is None:
+        arguments = sys.argv[1:]
+    options = _parser(arguments).parse_args(arguments)
     code: int = options.run(options)
     return code
 

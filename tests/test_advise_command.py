@@ -245,7 +245,8 @@ def test_options(script: Any, tmp_path: Path) -> None:
     assert written[0] == 0
     assert sorted(folder.iterdir()) == sorted(files), "written whole, nothing else"
     report = json.loads(files[0].read_text(encoding="utf-8"))
-    (finding,) = report["findings"]
+    found = {finding["path"]: finding for finding in report["findings"]}
+    finding = found["__main__.waste[…]"]
     assert finding["count"] == 100_000
     assert finding["items"] == 99_990
     assert finding["saving"] == finding["bytes_now"] - finding["bytes_after"]

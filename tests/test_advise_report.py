@@ -5,6 +5,7 @@ import html
 import html.parser
 import importlib.resources
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -236,8 +237,11 @@ def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
     page.write_text(report.to_html().replace("</body>", MEASURE + "</body>"), "utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900")
     options += ("--blink-settings=preferredColorScheme=0", "--dump-dom")
+    environment = dict(os.environ)
+    environment.pop("LD_PRELOAD", None)  # a sanitizer is for CPython alone
     done = subprocess.run(
         [browser, *options, f"--user-data-dir={tmp_path}", page.as_uri()],
+        env=environment,
         capture_output=True,
         text=True,
         encoding="utf-8",

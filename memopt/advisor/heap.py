@@ -53,6 +53,9 @@ def _frames() -> Iterator[FrameType]:
             if not frame.f_code.co_filename.startswith(_FOLDER):
                 yield frame
             frame = frame.f_back
+    # One of them was this function's own: a cycle that would keep all that its
+    # callers have in their variables until the collector runs.
+    del innermost
 
 
 def _locals(frame: FrameType) -> dict[str, object]:

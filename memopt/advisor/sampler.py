@@ -8,19 +8,20 @@ from memopt import _memopt
 from memopt.advisor.report import Report
 
 # How often resident memory is read: 5 microseconds each time.
-INTERVAL = 0.02
+INTERVAL = 0.05
 
 # A scan is worth its time once memory is this much above that of the last: when
-# it has stopped growing for an interval, and while it goes on growing.
+# it has stopped growing for an interval, and while it goes on growing.  Doubling
+# makes all scans of a growing program together cost at most two of the last.
 STALLED_GROWTH = 1.1
-GROWTH = 1.5
+GROWTH = 2.0
 LEAST_GROWTH = 8 << 20  # bytes
 STALL = 1.02  # what counts as having stopped
 
-# What scans may take: so many CPU seconds, or a share of the program's time if
-# that is more.
-FREE_SECONDS = 0.4
-SHARE = 0.05
+# What scans may take: so many seconds, or a share of the program's time if
+# that is more.  With the last scan and the start, that is below 5 % of 10 s.
+FREE_SECONDS = 0.15
+SHARE = 0.025
 
 
 class PeakSampler(threading.Thread):
@@ -38,7 +39,8 @@ class PeakSampler(threading.Thread):
         self._ended = threading.Event()
         self._started_at = time.perf_counter()
         self._spent = 0.0
-        self._per_byte = 0.0
+        self._seconds = 0.0  # of the last scan
+        self._per_byte = 0.0  # seconds that memory beyond the mark adds to it
         self._mark = _memopt._resident() or 0
 
     def stop(self) -> None:
@@ -57,13 +59,24 @@ class PeakSampler(threading.Thread):
     def _sample(self, resident: int) -> None:
         elapsed = time.perf_counter() - self._started_at
         budget = max(FREE_SECONDS, SHARE * elapsed)
-        if self._spent + self._per_byte * resident > budget:
+        expected = self._seconds + self._per_byte * (resident - self._mark)
+        if self._spent + expected > budget:
             return
-        begin = time.thread_time()  # not what other processes take meanwhile
+        begin = time.perf_counter()
         report = self._scan()
-        seconds = time.thread_time() - begin
-        self._spent += seconds
-        self._per_byte = seconds / resident
-        self._mark = resident
+        self._learn(time.perf_counter() - begin, resident)
         if self.best is None or report.python_bytes > self.best.python_bytes:
             self.best = report
+
+    def _learn(self, seconds: float, resident: int) -> None:
+        """What the next scan will take: this one, and so much for each byte more.
+
+        The first says only what a program's start takes, mostly modules, which
+        have more objects to a byte than data has.
+        """
+        if self._seconds:
+            more = max(0.0, seconds - self._seconds)
+            self._per_byte = more / max(1, resident - self._mark)
+        self._spent += seconds
+        self._seconds = seconds
+        self._mark = resident
