@@ -244,8 +244,8 @@ def _lazymap_native(n: int) -> Iterator[Operation]:
             Contender("list(range)", lambda: range(0, 2 * n, 2), list),
         ),
         promises=(("list comprehension", 3.0),),
-        note="making and freeing the ints of the list, which list(range) does too, "
-        "is what takes the time",
+        note="making and freeing the ints of the list is what takes the time: "
+        "list(range), which does nothing else, takes 38 of our 40 ms",
     )
     yield Operation(
         "LazyMap: .sum() of x * 1.5 over a list of floats, natively",
@@ -286,6 +286,8 @@ def _lazymap_buffers(n: int) -> Iterator[Operation]:
         ),
         same=lambda ours, theirs: list(ours) == list(theirs),
         promises=(("NumPy", 1.0),),
+        note="both are as fast as 8 MB are read and 8 MB written: 0.87 to 1.10 x from "
+        "run to run, 1.49 x for 64 MB (Zen 3)",
     )
 
     def long_source() -> Any:

@@ -47,16 +47,6 @@ mo_blocks_argument(mo_blocks *blocks, int argument)
     return blocks->memory + (size_t)argument * blocks->room;
 }
 
-/* Has the processor fetch n items while it computes on others: what comes in
- * blocks, with pauses, is too short for it to see that by itself. */
-static inline void
-mo_fetch(const void *items, size_t n)
-{
-    for (size_t i = 0; i < n * sizeof(mo_value); i += MO_CACHE_LINE) {
-        MO_PREFETCH((const char *)items + i);
-    }
-}
-
 /* Makes ready to run the programs, one after the other, on arguments of these
  * types.  False if that cannot be done exactly, or for want of memory. */
 bool

@@ -5,6 +5,7 @@
  * caller's only when complete. */
 #include "lazymap/internal.h"
 #include "lazymap/native.h"
+#include "platform/memory.h"
 #include "state.h"
 
 /* --- to_list ---------------------------------------------------------------- */
@@ -153,6 +154,9 @@ typedef struct {
     Py_ssize_t exports; /* buffers of it in use */
 } mo_array;
 
+/* Arrays from this size on lie in huge pages, as NumPy's do. */
+#define HUGE_BYTES ((size_t)4 << 20)
+
 /* Makes an array of one item one of n, of any value: 0; 1, with it as it was, if
  * this is not an array as above; -1 with MemoryError.  No Python code runs. */
 static int
@@ -178,6 +182,9 @@ make_room(PyObject *op, Py_ssize_t n)
     if (items == NULL) {
         PyErr_NoMemory();
         return -1;
+    }
+    if ((size_t)n * (size_t)size >= HUGE_BYTES) {
+        mo_memory_prefer_huge_pages(items, (size_t)n * (size_t)size);
     }
     PyMem_Free(self->items);
     self->items = items;
@@ -313,11 +320,7 @@ fill_place(mo_consumer *consumer, mo_type type, size_t n)
                        : type == MO_INT && strchr("lq", typecode) != NULL;
     bool fits = self->exported && (Py_ssize_t)n <= self->n - self->i &&
                 as_lane && self->view.itemsize == (Py_ssize_t)sizeof(mo_value);
-    mo_value *place = fits ? (mo_value *)(void *)next_place(self) : NULL;
-    if (fits && self->n - self->i >= 2 * (Py_ssize_t)n) {
-        mo_fetch(place + n, n);
-    }
-    return place;
+    return fits ? (mo_value *)(void *)next_place(self) : NULL;
 }
 
 static bool

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -225,6 +226,20 @@ mo_memory_compact(void)
 {
 #ifdef __GLIBC__ /* musl gives freed pages back by itself */
     malloc_trim(0);
+#endif
+}
+
+/* madvise() takes whole pages; a system without huge ones refuses. */
+void
+mo_memory_prefer_huge_pages(void *start, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)start + bytes) / page * page;
+    if (first < end) {
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    }
 #endif
 }
 

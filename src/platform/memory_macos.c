@@ -95,6 +95,12 @@ mo_memory_compact(void)
     malloc_zone_pressure_relief(NULL, 0); /* every zone, as much as it has */
 }
 
+void
+mo_memory_prefer_huge_pages(void *start, size_t bytes)
+{
+    /* nothing to ask for: a process without privileges has none */
+}
+
 int
 mo_memory_trim(void)
 {

@@ -152,6 +152,12 @@ mo_memory_compact(void)
     (void)_heapmin();
 }
 
+void
+mo_memory_prefer_huge_pages(void *start, size_t bytes)
+{
+    /* nothing to ask for: a process without privileges has none */
+}
+
 int
 mo_memory_trim(void)
 {
