@@ -712,9 +712,9 @@ def _matrix_construction(side: int) -> Iterator[Operation]:
 
 
 _BOXED = (
-    "The list and its floats are 32 MB in memory, which are read at 8 GB/s by one "
-    "core of a Zen 3 (3.9 ms), whether in one, two or four streams side by side, "
-    "fetched ahead or not; the sum itself takes 0.2 ms of it."
+    "The list and its floats are 32 MB in memory, which one core of a Zen 3 reads at "
+    "8 to 9 GB/s: 3.8 ms (flat) and 4.2 ms (nested) with floats fetched ahead, 3.5 "
+    "and 4.6 ms in four streams side by side; adding them up is 0.2 ms of it."
 )
 
 
