@@ -748,6 +748,13 @@ def _matrix_construction(side: int) -> Iterator[Operation]:
     )
 
 
+_BOXED = (
+    "The list and its floats are 32 MB in memory, which one core of a Zen 3 reads at "
+    "8 to 9 GB/s: 3.8 ms (flat) and 4.2 ms (nested) with floats fetched ahead, 3.5 "
+    "and 4.6 ms in four streams side by side; adding them up is 0.2 ms of it."
+)
+
+
 def _fsum_of_lists(side: int) -> Iterator[Operation]:
     flat = _flat(side)
     nested = _rows(side)
@@ -760,6 +767,7 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
         ),
         same=_close,
         promises=(("math.fsum", 8.0),),
+        note=_BOXED,
     )
     yield Operation(
         f"fsum: nested lists, {side} x {side}",
@@ -776,6 +784,7 @@ def _fsum_of_lists(side: int) -> Iterator[Operation]:
         ),
         same=_close,
         promises=(("sum(sum(row))", 2.0),),
+        note=_BOXED,
     )
 
 
@@ -833,39 +842,54 @@ def _kernel_sums(side: int) -> Iterator[Operation]:
             )
 
 
-def _random_array(seed: int, *shape: int) -> Any:
-    return _numpy().random.default_rng(seed).random(shape)
+def _random_array(seed: int, *shape: int, dtype: str = "f8") -> Any:
+    return _numpy().random.default_rng(seed).random(shape, dtype=dtype)
 
 
-def _random_matrix(seed: int, *shape: int) -> memopt.FloatMatrix:
-    return memopt.FloatMatrix(_random_array(seed, *shape))
+def _random_matrix(seed: int, *shape: int, dtype: str = "f8") -> memopt.FloatMatrix:
+    return memopt.FloatMatrix(_random_array(seed, *shape, dtype=dtype))
 
 
 def _axis_sums(side: int, rows: int) -> Iterator[Operation]:
-    def operation(shape: tuple[int, int], axis: int) -> Operation:
+    def operation(
+        shape: tuple[int, int], axis: int, dtype: str, isa: str, note: str = ""
+    ) -> Operation:
+        kind = {"f8": "", "f4": " float32"}[dtype]
+        tolerance = {"f8": 1e-9, "f4": 1e-3}[dtype]
         return Operation(
-            f"FloatMatrix: sum of {shape[0]} x {shape[1]}, axis={axis}",
+            f"FloatMatrix: sum of {shape[0]} x {shape[1]}{kind}, axis={axis}, {isa}",
             (
                 Contender(
                     "FloatMatrix",
-                    lambda: _random_matrix(1, *shape),
-                    lambda m: m.sum(axis=axis, threads=1),
+                    lambda: _random_matrix(1, *shape, dtype=dtype),
+                    _with_kernel(isa, lambda m: m.sum(axis=axis, threads=1)),
                     "numpy",
                 ),
                 Contender(
                     "np.sum",
-                    lambda: _random_array(1, *shape),
+                    lambda: _random_array(1, *shape, dtype=dtype),
                     lambda a: a.sum(axis=axis),
                     "numpy",
                 ),
             ),
-            same=lambda ours, theirs: bool(_numpy().allclose(ours, theirs)),
-            promises=(("np.sum", 1.0),),
+            same=lambda ours, theirs: bool(
+                _numpy().allclose(ours, theirs, rtol=tolerance)
+            ),
+            # Of two lanes nothing is promised: an exact sum takes 13 operations.
+            promises=(("np.sum", 1.0),) if isa != "baseline" else (),
+            note=note,
         )
 
-    for shape in ((side, side), (rows, 4)):
-        for axis in (0, 1):
-            yield operation(shape, axis)
+    widening = (
+        "A vector of singles is widened to two of doubles, at one a cycle on a Zen 3, "
+        "where np.sum adds it as it is: 0.5 ns for four from the second-level cache, "
+        "0.35 for a plain loop of single additions."
+    )
+    for isa in filter(_KERNEL_PROMISES.get, memopt._memopt._isas()):
+        for shape in ((side, side), (rows, 4)):
+            for axis in (0, 1):
+                yield operation(shape, axis, "f8", isa)
+                yield operation(shape, axis, "f4", isa, widening if axis == 0 else "")
 
 
 def _single_precision(side: int) -> Iterator[Operation]:
@@ -1094,5 +1118,6 @@ def operations(scale: float = 1.0) -> list[Operation]:
         *_small_sums(),
         *_hard_sums(n),
         *_large_sum(16 * n),
+        *_large_sum(64 * n),
         *_heap_scans(n),
     ]

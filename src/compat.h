@@ -205,6 +205,14 @@ mo_read_fpsr(void)
 # define MO_COMPILER_BARRIER() ((void)0)
 #endif
 
+/* What p points to is in memory here, even if only this function knows of it:
+ * a barrier does not hold what the compiler may keep in registers. */
+#if defined(__GNUC__) || defined(__clang__)
+# define MO_KEEP_IN_MEMORY(p) __asm__ volatile("" : : "r"(p) : "memory")
+#else
+# define MO_KEEP_IN_MEMORY(p) ((void)(p))
+#endif
+
 /* A counter that threads share: *counter += 1, and what it was before. */
 #if MO_MSVC
 typedef volatile __int64 mo_atomic;

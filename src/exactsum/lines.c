@@ -23,7 +23,7 @@
 #define SUBSTRIP ((size_t)64)
 
 /* Rows of a strip after which a failure shows. */
-#define BAND ((size_t)128)
+#define BAND ((size_t)256)
 
 /* Lines, and doubles, of a tile: 32 kB. */
 #define TILE_LINES ((size_t)64)
@@ -326,27 +326,53 @@ sum_alone(const job *j, size_t line, size_t n)
     }
 }
 
+/* results[line..line + n - 1] from sums of one or two terms; whether all are
+ * finite.  A loop that compilers vectorize. */
+static bool
+round_sums(const job *j, size_t line, size_t n, const double *sums,
+           const double *rests)
+{
+    double *results = j->results + line;
+    uint64_t greatest = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double sum = sums[i] + rests[i];
+        const uint64_t bits = bits_of(sum) << 1;
+        greatest = bits > greatest ? bits : greatest;
+        results[i] = sum;
+    }
+    return greatest < DOUBLED_INFINITY;
+}
+
+static void
+conclude_line(const job *j, size_t line, const double *sum, size_t width,
+              int terms)
+{
+    mo_accumulator total;
+    mo_accumulator_init(&total);
+    mo_accumulator_add_f64(&total, sum, (size_t)terms,
+                           (ptrdiff_t)(width * sizeof *sum));
+    store_result(j, line, &total);
+}
+
 /* From the sums that columns() gave to n lines from `line` on. */
 static void
 conclude(const job *j, size_t line, size_t n, const double *sums, size_t width,
          int terms)
 {
+    static const double zeros[STRIP];
     const mo_outcome *outcome = j->outcome;
     const bool plain = !outcome->is_mean && outcome->initial == 0.0;
+    if (plain && terms <= 2 &&
+        round_sums(j, line, n, sums, terms == 2 ? sums + width : zeros)) {
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         double sum = terms == 1 ? sums[i] : sums[i] + sums[width + i];
-        if (!isfinite(sum)) {
-            sum_alone(j, line + i, 1);
-        }
-        else if (terms <= 2 && plain) {
-            j->results[line + i] = sum;
+        if (isfinite(sum)) {
+            conclude_line(j, line + i, sums + i, width, terms);
         }
         else {
-            mo_accumulator total;
-            mo_accumulator_init(&total);
-            mo_accumulator_add_f64(&total, sums + i, (size_t)terms,
-                                   (ptrdiff_t)(width * sizeof *sums));
-            store_result(j, line + i, &total);
+            sum_alone(j, line + i, 1);
         }
     }
 }

@@ -5,26 +5,36 @@
  * 24 bits leave 29 of a double for exponents and carries.
  * No include guard. */
 
-/* V_N doubles with the sum of n items. */
+/* Sums side by side, and why each has a part of its own: see rounding.h. */
+#define PLAIN_CHAINS 4
+
+/* V_N doubles with the sum of n items; `ahead` as in rounding.h. */
 static MO_ALWAYS_INLINE V_T
-plain_row(const char *x, size_t n, const size_t size)
+plain_row(const char *x, size_t n, const size_t size, ptrdiff_t ahead)
 {
-    const size_t step = V_N * size;
-    V_T a = V_SET1(0.0), b = a, c = a, d = a;
-    for (; n >= 4 * V_N; n -= 4 * V_N, x += 4 * step) {
-        MO_PREFETCH(x + AHEAD * sizeof(double));
-        a = V_ADD(a, load(x, size));
-        b = V_ADD(b, load(x + step, size));
-        c = V_ADD(c, load(x + 2 * step, size));
-        d = V_ADD(d, load(x + 3 * step, size));
+    const size_t part = n / (PLAIN_CHAINS * V_N) * V_N;
+    V_T c[PLAIN_CHAINS];
+    for (size_t j = 0; j < PLAIN_CHAINS; j++) {
+        c[j] = V_SET1(0.0);
     }
-    for (; n >= V_N; n -= V_N, x += step) {
-        a = V_ADD(a, load(x, size));
+    for (size_t i = 0; i < part; i += V_N) {
+        for (size_t j = 0; j < PLAIN_CHAINS; j++) {
+            const char *p = x + (j * part + i) * size;
+            if (ahead != 0) {
+                MO_PREFETCH(p + ahead);
+            }
+            c[j] = V_ADD(c[j], load(p, size));
+        }
+    }
+    x += PLAIN_CHAINS * part * size;
+    n -= PLAIN_CHAINS * part;
+    for (; n >= V_N; n -= V_N, x += V_N * size) {
+        c[0] = V_ADD(c[0], load(x, size));
     }
     if (n > 0) {
-        b = V_ADD(b, load_some(x, n, size));
+        c[1] = V_ADD(c[1], load_some(x, n, size));
     }
-    return V_ADD(V_ADD(a, b), V_ADD(c, d));
+    return V_ADD(V_ADD(c[0], c[1]), V_ADD(c[2], c[3]));
 }
 
 /* Adds `count` rows to V_N columns. */
@@ -39,19 +49,30 @@ add_plainly(const char *x, const int count, ptrdiff_t stride, double *sums,
     V_STORE(sums, sum);
 }
 
-/* Adds n rows to `width` columns, a multiple of V_N. */
+/* The same for `width` columns. */
 static MO_ALWAYS_INLINE void
-add_rows_plainly(const char *x, size_t n, size_t width, ptrdiff_t stride,
-                 double *sums, const size_t size)
+add_rows_plainly(const char *x, const int count, size_t width,
+                 ptrdiff_t stride, double *sums, const size_t size)
 {
-    for (; n >= 4; n -= 4, x += 4 * stride) {
-        for (size_t j = 0; j < width; j += V_N) {
-            add_plainly(x + j * size, 4, stride, sums + j, size);
+    for (size_t j = 0; j < width; j += LINE, x += LINE * size) {
+        for (int i = 0; i < count; i++) {
+            MO_PREFETCH(x + i * stride + NEAR);
+        }
+        for (size_t k = 0; k < LINE; k += V_N) {
+            add_plainly(x + k * size, count, stride, sums + j + k, size);
         }
     }
+}
+
+/* Adds n rows to `width` columns, a multiple of 8. */
+static MO_ALWAYS_INLINE void
+plain_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
+              double *sums, const size_t size)
+{
+    for (; n >= 8; n -= 8, x += 8 * stride) {
+        add_rows_plainly(x, 8, width, stride, sums, size);
+    }
     for (; n > 0; n--, x += stride) {
-        for (size_t j = 0; j < width; j += V_N) {
-            add_plainly(x + j * size, 1, stride, sums + j, size);
-        }
+        add_rows_plainly(x, 1, width, stride, sums, size);
     }
 }

@@ -6,8 +6,9 @@
  * they are all left to two_sum.h.  The kernel gets the columns and rows of
  * kernels.h.  No include guard. */
 
-/* Rows of fewer are not worth condensing. */
-#define FEW_ROWS 8
+/* Fewer rows are not worth condensing. */
+#define FEW_ROWS 6
+#define FEW_ROWS_OF_SINGLES 2
 
 /* The rows as few with the same sums: how many, or 0 if that failed or would
  * not pay. */
@@ -16,14 +17,14 @@ condense_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
                  double *rows, const size_t size)
 {
     size_t count = 0;
-    if (n < FEW_ROWS) {
+    if (n < (size == sizeof(float) ? FEW_ROWS_OF_SINGLES : FEW_ROWS)) {
         return 0;
     }
     if (size == sizeof(float)) {
         count = 1;
         memset(rows, 0, width * sizeof *rows);
         mo_fp_begin();
-        add_rows_plainly(x, n, width, stride, rows, size);
+        plain_columns(x, n, width, stride, rows, size);
     }
 #ifdef V_ROUND
     else {
@@ -32,6 +33,7 @@ condense_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
         round_columns(x, n, width, stride, rows);
     }
 #endif
+    MO_KEEP_IN_MEMORY(rows);
     return count > 0 && !mo_fp_rounded() ? count : 0;
 }
 
@@ -54,7 +56,7 @@ static bool
 columns1(const void *x, size_t n, size_t width, ptrdiff_t stride, double *sums)
 {
     mo_fp_begin();
-    add_rows_plainly(x, n, width, stride, sums, sizeof(double));
+    plain_columns(x, n, width, stride, sums, sizeof(double));
     return !mo_fp_rounded();
 }
 
@@ -101,11 +103,12 @@ static bool
 rows_singles(const void *x, size_t n, size_t length, ptrdiff_t stride,
              double *parts)
 {
+    double *part = parts;
     const char *row = x;
     mo_fp_begin();
-    for (size_t i = 0; i < n; i++, row += stride) {
-        V_STORE(parts + i * 2 * V_N, plain_row(row, length, sizeof(float)));
-        V_STORE(parts + i * 2 * V_N + V_N, V_SET1(0.0));
+    for (size_t i = 0; i < n; i++, row += stride, part += 2 * V_N) {
+        V_STORE(part, plain_row(row, length, sizeof(float), stride));
+        V_STORE(part + V_N, V_SET1(0.0));
     }
     return !mo_fp_rounded() ||
            condense_rows_exactly(x, n, length, stride, parts, sizeof(float));

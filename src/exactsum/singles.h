@@ -7,6 +7,6 @@ singles(const float *x, size_t n, mo_accumulator *acc)
 {
     double parts[V_N];
     mo_fp_begin();
-    V_STORE(parts, plain_row((const char *)x, n, sizeof *x));
+    V_STORE(parts, plain_row((const char *)x, n, sizeof *x, 0));
     return conclude(parts, V_N, acc);
 }

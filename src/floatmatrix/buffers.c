@@ -66,12 +66,13 @@ parse_buffer(mo_foreign *foreign)
     return mo_foreign_set_layout(foreign, ndim, shape, buffer->strides);
 }
 
-/* NumPy has dtypes, such as datetime64, that it cannot put in a buffer, and
- * says so by a ValueError; to its caller here that is a wrong type. */
+/* Names the dtype, if obj has one, in place of an exception of this type:
+ * NumPy's ValueError for dtypes such as datetime64, which it cannot put in a
+ * buffer, or the TypeError for a format that is not of real numbers. */
 static void
-explain_refusal(PyObject *obj)
+explain_refusal(PyObject *obj, PyObject *type)
 {
-    if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
+    if (!PyErr_ExceptionMatches(type)) {
         return;
     }
     PyObject *refusal = PyErr_GetRaisedException();
@@ -101,10 +102,14 @@ mo_foreign_from_buffer(mo_foreign *foreign, PyObject *obj)
     }
     if (PyObject_GetBuffer(obj, &foreign->buffer, PyBUF_RECORDS_RO) < 0) {
         foreign->buffer.obj = NULL;
-        explain_refusal(obj);
+        explain_refusal(obj, PyExc_ValueError);
         return -1;
     }
-    return parse_buffer(foreign) < 0 ? -1 : 1;
+    if (parse_buffer(foreign) < 0) {
+        explain_refusal(obj, PyExc_TypeError);
+        return -1;
+    }
+    return 1;
 }
 
 /* --- __array_interface__ ---------------------------------------------- */
