@@ -655,3 +655,145 @@ def test_a_json_document_takes_half_the_memory() -> None:
     assert loaded == rows
     held = {id(s): sys.getsizeof(s) for s in strings_in(loaded)}
     assert sum(held.values()) < report.bytes_freed / 50
+
+
+class TestTables:
+    """Dicts of str keys are written in their tables; others are assigned to."""
+
+    @pytest.mark.parametrize("extra", [{}, {5: "five"}], ids=["str", "mixed"])
+    @pytest.mark.parametrize("n", [1, 8, 31, 32, 33, 64, 200])
+    def test_keys_of_their_own(self, extra: dict[Any, Any], n: int) -> None:
+        pool = InternPool()
+        names = [pool.intern(fresh(f"name {i}")) for i in range(n)]
+        north = pool.intern(fresh("north"))
+        rows = [
+            {**extra, **{fresh(name): fresh("north") for name in names}}
+            for _ in range(3)
+        ]
+        for row in rows:
+            for i in range(0, n, 3):  # leaves gaps in the table
+                del row[f"name {i}"]
+                row[fresh(f"name {i}")] = fresh("north")
+        orders = [list(row) for row in rows]
+        report = pool.dedup(rows)
+        assert report.replaced == 6 * n
+        assert [list(row) for row in rows] == orders
+        known = {id(name) for name in names}
+        for row in rows:
+            assert {id(key) for key in row if key != 5} == known
+            assert all(value is north for key, value in row.items() if key != 5)
+            assert all(row[fresh(name)] is north for name in names)
+            row[fresh("another")] = 1
+            assert row.pop("name 0") is north
+            assert "name 0" not in row
+
+    def test_counts_of_keys(self) -> None:
+        pool = InternPool()
+        pool.intern(fresh("key of a dict"))
+        rows = [{fresh("key of a dict"): 1} for _ in range(10)]
+        size = sys.getsizeof("key of a dict")
+        assert pool.dedup(rows) == (11, 10, 10, 10 * size)
+        assert pool.dedup(rows) == (11, 10, 0, 0)
+
+    def test_a_key_whose_resident_was_never_hashed(self) -> None:
+        pool = InternPool()
+        resident = pool.intern_utf8(b"never hashed by CPython")
+        row = {fresh("never hashed by CPython"): 1}
+        pool.dedup(row)
+        assert next(iter(row)) is resident
+        assert row["never hashed by CPython"] == 1
+
+    def test_more_keys_than_are_remembered(self) -> None:
+        rows = [{fresh(f"key {i}"): 1 for i in range(2000)} for _ in range(2)]
+        report = InternPool().dedup(rows)
+        assert report.replaced == 2000
+        assert all(a is b for a, b in zip(*rows, strict=True))
+
+    def test_copies_keep_their_keys(self) -> None:
+        pool = InternPool()
+        pool.intern(fresh("north"))
+        row = {fresh("north"): fresh("north")}
+        copied = row.copy()
+        before = next(iter(copied))
+        pool.dedup(row)
+        assert next(iter(row)) is pool.get("north")
+        assert next(iter(copied)) is before
+        assert copied == row
+
+    def test_globals_that_compiled_code_has_cached(self) -> None:
+        space: dict[str, Any] = {"name": fresh("north")}
+        exec("def read():\n    return name", space)
+        for _ in range(100):
+            assert space["read"]() == "north"
+        pool = InternPool()
+        north = pool.intern(fresh("north"))
+        pool.dedup(space)
+        gc.collect()
+        assert space["read"]() is north
+
+
+class TestTuplesInTuples:
+    def test_as_deep_as_they_may_be(self) -> None:
+        pool = InternPool()
+        north = pool.intern(fresh("north"))
+        value: Any = (fresh("north"),)
+        for _ in range(10_000):
+            value = (value,)
+        holder, by_key, queue = [value], {"key": value}, deque([value])
+        del value
+        size = sys.getsizeof("north")
+        assert pool.dedup([holder, by_key, queue])[2:] == (1, size)
+        assert holder[0] is by_key["key"] is queue[0]
+        found = holder[0]
+        while isinstance(found, tuple):
+            (found,) = found
+        assert found is north
+
+    def test_one_that_a_list_in_it_holds_is_replaced_there_too(self) -> None:
+        pool = InternPool()
+        north = pool.intern(fresh("north"))
+        inner: list[Any] = [fresh("north")]
+        pair = (fresh("north"), inner)
+        inner.append(pair)
+        holder = [pair]
+        assert pool.dedup(holder).replaced == 2
+        assert holder[0] is inner[1]
+        assert holder[0] is not pair
+        assert holder[0][0] is inner[0] is north
+        assert holder[0][1] is inner
+
+    def test_only_what_is_replaced_counts(self) -> None:
+        class Marked(tuple[Any, ...]):
+            pass
+
+        pool = InternPool()
+        pool.intern(fresh("north"))
+        within = [fresh("north")]
+        marked = Marked([fresh("north"), (fresh("north"),), within])
+        assert pool.dedup([marked]).replaced == 1
+        assert within[0] is pool.get("north")
+        root = (fresh("north"), (fresh("north"),))
+        assert pool.dedup(root).replaced == 0
+
+    def test_one_that_stays_here_and_is_replaced_there(self) -> None:
+        class Marked(tuple[Any, ...]):
+            pass
+
+        pool = InternPool()
+        north = pool.intern(fresh("north"))
+        pair = (fresh("north"), 1)
+        for holder in ([Marked([pair]), pair], [pair, Marked([pair])]):
+            pool.dedup(holder)
+            where = holder.index(pair)
+            assert holder[where][0] is north
+            assert holder[1 - where][0] is pair
+
+    def test_bytes_freed_with_shared_ones(self) -> None:
+        pool = InternPool()
+        pool.intern(fresh("north"))
+        inner = (fresh("north"), 1)
+        rows = [(inner, fresh("north")), (inner, fresh("north"))]
+        del inner
+        size = sys.getsizeof("north")
+        assert pool.dedup(rows)[2:] == (3, 3 * size)
+        assert rows[0][0] is rows[1][0]
