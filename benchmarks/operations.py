@@ -593,7 +593,7 @@ def _internpool_new_strings(n: int) -> Iterator[Operation]:
         ),
         promises=(("strings alone", 1 / 1.35),),
         note="1.23 to 1.46 times in all runs, most where strings are made in memory"
-        " that is in the cache. A call of a C function that does nothing: 1.04 to 1.07.",
+        " that is in the cache. A C function that does nothing takes 1.04 to 1.07.",
     )
 
 
