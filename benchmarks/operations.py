@@ -370,6 +370,13 @@ _INTERNERS = (
 )
 
 
+_HITS_NOTE = (
+    "Of 200,000 strings, 14 MB, 51 ns each to 84 of sys.intern, 1.65 times; id(), which"
+    " does nothing with them, takes 44. Of 1,000,000, 1.3 to 1.4 times, as both wait"
+    " for the strings to be read from memory."
+)
+
+
 def _internpool_hits(n: int) -> Iterator[Operation]:
     for distinct, promises in (
         (1_000, (("sys.intern", 1.5), ("dict.setdefault", 1.0))),
@@ -384,6 +391,7 @@ def _internpool_hits(n: int) -> Iterator[Operation]:
                     for interner in _INTERNERS
                 ),
                 promises=promises,
+                note=_HITS_NOTE if distinct == 1_000 else "",
             )
 
 
