@@ -349,50 +349,6 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_STR_READY(string) ((void)(string), 0)
 #endif
 
-/* ---- the table of a dict ------------------------------------------------ */
-
-/* PyDictUnicodeEntry; a deleted one has no value. */
-typedef struct {
-    PyObject *key;   /* owned by the dict: an exact str whose hash is cached */
-    PyObject *value; /* owned by the dict, or NULL */
-} mo_dict_entry;
-
-/* The entries, *n of them, of a dict whose keys are all exact strs and belong
- * to it alone; NULL for any other, for one that is watched (PyDict_Watch), and
- * where the layout is not known: PyDict_Next has the same positions.  CPython's Include/internal/pycore_dict.h. */
-#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
-static inline mo_dict_entry *
-mo_dict_entries(PyObject *dict, Py_ssize_t *n)
-{
-    const struct {
-        Py_ssize_t refcnt;
-        uint8_t log2_size;
-        uint8_t log2_index_bytes; /* of the hash table, before the entries */
-        uint8_t kind;
-        uint32_t version;
-        Py_ssize_t usable;
-        Py_ssize_t nentries;
-    } *keys = (const void *)((PyDictObject *)dict)->ma_keys;
-    uint64_t version; /* ma_version_tag: the low bits name watchers, 3.12 on */
-    memcpy(&version, &((PyDictObject *)dict)->ma_used + 1, sizeof version);
-    bool watched = PY_VERSION_HEX >= 0x030C0000 && (version & 0xff) != 0;
-    if (keys->kind != 1 || ((PyDictObject *)dict)->ma_values != NULL ||
-        watched) {
-        return NULL;
-    }
-    *n = keys->nentries;
-    return (mo_dict_entry *)((char *)(keys + 1) +
-                             ((size_t)1 << keys->log2_index_bytes));
-}
-#else
-static inline mo_dict_entry *
-mo_dict_entries(PyObject *dict, Py_ssize_t *n)
-{
-    (void)dict, (void)n;
-    return NULL;
-}
-#endif
-
 /* ---- the heap scan's view of CPython's objects --------------------------- */
 
 /* Bits of an int's magnitude. */

@@ -26,8 +26,6 @@ typedef struct {
     bool plain; /* whether all keys are exact strs: then assigning to them
                    runs no code */
     bool held;  /* whether keys and values are owned, else borrowed */
-    bool found; /* whether entries are known, and valid: no code has run */
-    mo_dict_entry *entry[MO_STRINGS];
     PyObject *key[MO_STRINGS];
     PyObject *value[MO_STRINGS];
 } part;
@@ -38,47 +36,28 @@ typedef struct {
     int at[MO_STRINGS];
 } choice;
 
-void
-mo_fetch_values(PyObject *dict)
+void mo_fetch_dict(PyObject *dict)
 {
-    Py_ssize_t n;
-    const mo_dict_entry *entries = mo_dict_entries(dict, &n);
-    for (Py_ssize_t i = 0; entries != NULL && i < n && i < MO_STRINGS; i++) {
-        MO_PREFETCH(entries[i].value);
-        MO_PREFETCH((const char *)entries[i].value + 64);
+    PyObject *value;
+    Py_ssize_t position = 0;
+    for (int i = 0; i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
+        mo_str_fetch(value);
     }
-}
-
-static void
-add_item(part *items, PyObject *key, PyObject *value, mo_dict_entry *entry)
-{
-    items->entry[items->count] = entry;
-    items->key[items->count] = key;
-    items->value[items->count++] = value;
 }
 
 static void
 read_part(PyObject *dict, Py_ssize_t *position, part *items)
 {
-    Py_ssize_t n;
-    mo_dict_entry *entries = mo_dict_entries(dict, &n);
-    PyObject *key, *value;
     items->count = 0;
+    items->plain = true;
     items->held = false;
-    items->plain = items->found = entries != NULL;
-    if (entries != NULL) {
-        Py_ssize_t i = *position;
-        for (; i < n && items->count < MO_STRINGS; i++) {
-            if (entries[i].value != NULL) {
-                add_item(items, entries[i].key, entries[i].value, &entries[i]);
-            }
-        }
-        *position = i;
-        return;
-    }
+    PyObject *key, *value;
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
-        add_item(items, key, value, NULL);
+        MO_PREFETCH(value);
+        items->plain &= PyUnicode_CheckExact(key);
+        items->key[items->count] = key;
+        items->value[items->count++] = value;
     }
 }
 
@@ -90,7 +69,6 @@ hold(part *items)
         Py_INCREF(items->value[i]);
     }
     items->held = true;
-    items->found = false;
 }
 
 static void
@@ -131,21 +109,10 @@ choose(mo_walk *w, const part *items, choice *strings, choice *others,
     return 0;
 }
 
-/* Writes into the table.  CPython and others cache what a dict has, and ask
- * for its version: whoever does this goes on to assign(), which changes that,
- * before any other code runs. */
-static void
-write_entry(mo_walk *w, mo_dict_entry *entry, PyObject *new)
-{
-    PyObject *old = entry->value;
-    entry->value = Py_NewRef(new);
-    mo_drop_replaced(w, old);
-}
-
-/* Assigns `new`, if that is not what is there already, for the value i of a
+/* Writes `new`, if that is not what is there already, for the value i of a
  * part. */
 static int
-assign(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
+write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
     PyObject *old = items->value[i];
     if (new == old) {
@@ -172,9 +139,6 @@ static int
 intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
 {
     PyObject *string[MO_STRINGS], *kept[MO_STRINGS];
-    if (strings->count == 0) {
-        return 0;
-    }
     for (int i = 0; i < strings->count; i++) {
         string[i] = items->value[strings->at[i]];
     }
@@ -182,16 +146,10 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
         return -1;
     }
     w->strings.seen += (uint64_t)strings->count;
-    int last = strings->count - 1, status = 0;
-    while (last > 0 && kept[last] == string[last]) {
-        last--;
-    }
+    int status = 0;
     for (int i = 0; i < strings->count; i++) {
-        if (items->found && i < last && kept[i] != string[i]) {
-            write_entry(w, items->entry[strings->at[i]], kept[i]);
-        }
-        else if (status == 0) {
-            status = assign(w, dict, items, strings->at[i], kept[i]);
+        if (status == 0) {
+            status = write_value(w, dict, items, strings->at[i], kept[i]);
         }
         Py_DECREF(kept[i]);
     }
@@ -211,7 +169,7 @@ remake_tuples(mo_walk *w, PyObject *dict, part *items, const choice *tuples)
         int status = 0;
         if (PyDict_GetItemWithError(dict, items->key[tuples->at[i]]) ==
             tuple) {
-            status = assign(w, dict, items, tuples->at[i], instead);
+            status = write_value(w, dict, items, tuples->at[i], instead);
         }
         Py_DECREF(instead);
         if (status < 0 || PyErr_Occurred()) {
@@ -246,70 +204,51 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 
 /* --- keys ---------------------------------------------------------------- */
 
-/* What interning a key gives, borrowed; NULL with an exception set.  Most
- * dicts of a document share their keys: those known to be the ones to use, by
- * address, need no lookup. */
-static PyObject *
-kept_key(mo_walk *w, PyObject *key)
+/* Whether a key is another object than interning it gives: 1 or 0, or -1 with
+ * an exception set.  Most dicts of a document share their keys: those known
+ * to be the ones to use, by address, need no lookup. */
+static int
+is_replaced(mo_walk *w, PyObject *key)
 {
     PyObject **known = &w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
-    if (*known != key) {
-        if (MO_STR_READY(key) < 0) {
-            return NULL;
-        }
-        PyObject *kept = mo_internpool_intern_exact(w->pool, key);
-        if (kept == NULL) {
-            return NULL;
-        }
-        if (kept != key) {
-            known = &w->known[((uintptr_t)kept >> 4) % MO_KNOWN_KEYS];
-        }
-        Py_XSETREF(*known, kept); /* a str: runs no code */
+    if (*known == key) {
+        return 0;
     }
-    return *known;
+    if (MO_STR_READY(key) < 0) {
+        return -1;
+    }
+    PyObject *kept = mo_internpool_intern_exact(w->pool, key);
+    if (kept == NULL) {
+        return -1;
+    }
+    Py_XSETREF(*known, kept); /* a str: runs no code */
+    return kept != key;
 }
 
-/* Writes keys into the table: each belongs where an equal one is. */
-static int
-write_entry_keys(mo_walk *w, part *items)
-{
-    for (int i = 0; i < items->count; i++) {
-        PyObject *key = items->key[i];
-        PyObject *kept = kept_key(w, key);
-        if (kept == NULL) {
-            return -1;
-        }
-        if (kept != key) {
-            (void)PyObject_Hash(kept); /* of a str: caches it, cannot fail */
-            items->key[i] = items->entry[i]->key = Py_NewRef(kept);
-            mo_drop_replaced(w, key);
-        }
-    }
-    w->strings.seen += (uint64_t)items->count;
-    return 0;
-}
-
-/* Whether there are keys to be walked, or other strs to be used: 1 or 0, or
- * -1 with an exception set.  `items` are the first, `position` is behind. */
+/* Whether a dict's keys have to be walked: 1 or 0, or -1 with an exception
+ * set.  `items` are the first, *position is behind them. */
 static int
 wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
 {
+    /* An OrderedDict has the keys a second time; those of a split table,
+     * attribute names, are interned. */
+    if (!w->keys || PyODict_Check(dict) ||
+        ((PyDictObject *)dict)->ma_values != NULL) {
+        return 0;
+    }
     uint64_t seen = 0;
     int i = 0;
     PyObject *key;
-    while (i < items->count || (items->count == MO_STRINGS &&
-                                PyDict_Next(dict, &position, &key, NULL))) {
+    while (i < items->count ||
+           (items->count == MO_STRINGS &&
+            PyDict_Next(dict, &position, &key, NULL))) {
         key = i < items->count ? items->key[i++] : key;
-        if (PyUnicode_CheckExact(key)) {
-            PyObject *kept = kept_key(w, key);
-            if (kept != key) {
-                return kept == NULL ? -1 : 1;
-            }
-            seen++;
+        int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
+                                               : mo_walk_wants(w, key);
+        if (status != 0) {
+            return status;
         }
-        else if (mo_walk_wants(w, key)) {
-            return 1;
-        }
+        seen += PyUnicode_CheckExact(key);
     }
     w->strings.seen += seen;
     return 0;
@@ -408,36 +347,18 @@ walk_keys(mo_walk *w, PyObject *dict)
     return status;
 }
 
-/* Sees to the keys of a part, or at the beginning to all of them. */
-static int
-walk_part_keys(mo_walk *w, PyObject *dict, part *items, bool first,
-               Py_ssize_t *position)
-{
-    /* An OrderedDict has the keys a second time; those of a split table,
-     * attribute names, are interned. */
-    if (!w->keys || PyODict_Check(dict) ||
-        ((PyDictObject *)dict)->ma_values != NULL) {
-        return 0;
-    }
-    if (items->found) {
-        return write_entry_keys(w, items);
-    }
-    int status = first ? wants_keys(w, dict, items, *position) : 0;
-    if (status > 0) {
-        status = walk_keys(w, dict);
-        *position = 0;
-        read_part(dict, position, items);
-    }
-    return status;
-}
-
 int
 mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
 {
     const bool first = *position == 0;
     part items;
     read_part(dict, position, &items);
-    int status = walk_part_keys(w, dict, &items, first, position);
+    int status = first ? wants_keys(w, dict, &items, *position) : 0;
+    if (status > 0) {
+        status = walk_keys(w, dict);
+        *position = 0;
+        read_part(dict, position, &items);
+    }
     if (status == 0) {
         status = walk_part(w, dict, &items);
     }

@@ -10,8 +10,8 @@ mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
     PyObject *now = PyList_GetSlice(before, 0, PY_SSIZE_T_MAX);
     int status = now != NULL ? 0 : -1;
     if (status == 0 && strings_too) {
-        status =
-            mo_intern_list_items(w->pool, now, 0, PY_SSIZE_T_MAX, &counts);
+        status = mo_intern_list_items(w->pool, now, 0, PY_SSIZE_T_MAX,
+                                      &counts);
         w->strings.seen += counts.seen;
     }
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(now); i++) {

@@ -104,24 +104,6 @@ fetch_table(mo_container kind, PyObject *object)
     }
 }
 
-/* Fetches the first items of a container, once its table is there. */
-static inline void
-fetch_items(const mo_open *next)
-{
-    if (next->position > 0) {
-        return;
-    }
-    if (next->kind == MO_DICT) {
-        mo_fetch_values(next->object);
-    }
-    else if (next->kind == MO_LIST) {
-        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(next->object) && i < 8;
-             i++) {
-            mo_str_fetch(PyList_GET_ITEM(next->object, i));
-        }
-    }
-}
-
 /* Takes a reference of its own. */
 static int
 push(mo_walk *w, mo_container kind, PyObject *object)
@@ -188,8 +170,8 @@ step(mo_walk *w)
 {
     const size_t place = w->depth - 1;
     mo_open top = w->open[place];
-    if (place > 0) {
-        fetch_items(&w->open[place - 1]);
+    if (place > 0 && w->open[place - 1].kind == MO_DICT && w->open[place-1].position == 0) {
+        mo_fetch_dict(w->open[place - 1].object);
     }
     w->containers += top.position == 0;
     int more = part_of(top.kind)(w, top.object, &top.position);
@@ -197,9 +179,6 @@ step(mo_walk *w)
         return -1;
     }
     reverse(w, place + 1);
-    for (size_t i = w->depth; i > place + 1 && i + 2 > w->depth; i--) {
-        fetch_items(&w->open[i - 1]);
-    }
     w->open[place].position = top.position;
     if (!more) {
         w->depth--;
