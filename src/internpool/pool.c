@@ -147,6 +147,25 @@ is_kept_out(mo_pool *pool)
     return mo_gate_is_closed(&pool->gate, calls, repeats);
 }
 
+/* Whether a string is kept out at a glance: all entries are taken, the window
+ * that found the gate to be closed has not ended, and the ghost did not know
+ * the string; now it does.  A third less work than finding that out below, for
+ * data whose every string comes this way. */
+static bool
+is_turned_away(mo_pool *pool, uint64_t hash)
+{
+    uint64_t calls = pool->hits + pool->misses + pool->bypassed;
+    if (!pool->gate.closed || pool->table.count < pool->max_entries ||
+        calls - pool->gate.calls >= MO_GATE_WINDOW || pool->ghost.size == 0) {
+        return false;
+    }
+    uint16_t *place = mo_ghost_place(&pool->ghost, hash);
+    uint16_t fingerprint = mo_ghost_fingerprint(hash);
+    bool known = *place == fingerprint;
+    *place = fingerprint;
+    return !known;
+}
+
 /* Makes a string resident for which memory was reserved and that fits. */
 static uint32_t
 insert(mo_pool *pool, PyObject *string, uint64_t hash, bool recalled)
@@ -164,6 +183,9 @@ mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
 {
     if (mo_str_is_singleton(string)) {
         return singleton_lock_held(pool, string);
+    }
+    if (is_turned_away(pool, hash)) {
+        return mo_pool_bypass_lock_held(pool, string);
     }
     size_t size = mo_str_size(string);
     if (is_too_large(pool, size) || !can_make_room(pool, size)) {
