@@ -5,15 +5,12 @@
  * two exchange their tables, which can neither fail half way nor run code. */
 #include "internpool/dedup.h"
 
-/* Whether a key of a dict is found: 1 or 0, or -1 with an exception set.  One
- * of a class with a __hash__ may have another hash than when it was stored;
- * to write its value then would add the key once more. */
+/* Whether a dict has a value under a key: 1 or 0, or -1 with an exception set.
+ * Other code may have changed that; and a key of a class with a __hash__ may
+ * have another one than when it was stored, so that to assign would add it. */
 static int
-is_found(PyObject *dict, PyObject *key, PyObject *value)
+has_item(PyObject *dict, PyObject *key, PyObject *value)
 {
-    if (PyUnicode_CheckExact(key)) {
-        return 1;
-    }
     PyObject *found = PyDict_GetItemWithError(dict, key);
     return found ? found == value : -(PyErr_Occurred() != NULL);
 }
@@ -23,7 +20,7 @@ is_found(PyObject *dict, PyObject *key, PyObject *value)
 /* A part of a dict. */
 typedef struct {
     int count;
-    bool plain; /* whether all keys are exact strs: then assigning to them
+    bool plain; /* whether all keys are known to be exact strs: then to assign
                    runs no code */
     bool held;  /* whether keys and values are owned, else borrowed */
     PyObject *key[MO_STRINGS];
@@ -120,7 +117,7 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     if (new == old) {
         return 0;
     }
-    int status = is_found(dict, items->key[i], old);
+    int status = items->held ? has_item(dict, items->key[i], old) : 1;
     if (status <= 0) {
         return status;
     }
@@ -168,13 +165,9 @@ remake_tuples(mo_walk *w, PyObject *dict, part *items, const choice *tuples)
         if (instead == NULL) {
             return -1;
         }
-        int status = 0;
-        if (PyDict_GetItemWithError(dict, items->key[tuples->at[i]]) ==
-            tuple) {
-            status = write_value(w, dict, items, tuples->at[i], instead);
-        }
+        int status = write_value(w, dict, items, tuples->at[i], instead);
         Py_DECREF(instead);
-        if (status < 0 || PyErr_Occurred()) {
+        if (status < 0) {
             return -1;
         }
     }
@@ -269,7 +262,7 @@ with_keys(PyObject *dict, PyObject *now, PyObject *before)
          i++) {
         Py_INCREF(key);
         Py_INCREF(value);
-        int found = is_found(dict, key, value);
+        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
         int status = found > 0
                          ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
                          : found;
