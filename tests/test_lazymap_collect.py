@@ -90,6 +90,17 @@ def test_errors_of_functions_pass() -> None:
             lazy.to_array()
 
 
+def test_long_arrays() -> None:
+    """From 4 MB on they lie elsewhere; they may still grow and shrink."""
+    n = 600_000
+    values = LazyMap(lambda x: x + 0.5, range(n)).to_array()
+    assert len(values) == n
+    assert values == array.array("d", [x + 0.5 for x in range(n)])
+    values.append(1.0)
+    del values[1:-1]
+    assert values.tolist() == [0.5, 1.0]
+
+
 def test_final_size_is_allocated_at_once() -> None:
     for n in 0, 1, 5, 100, 1001:
         view = LazyMap(identity, range(n))
