@@ -97,8 +97,8 @@ def debian_source(release: str, package: str, *files: str) -> Path:
             apt_get("source", "--download-only", package)
             (archive,) = (f for f in scratch.glob("*.orig.tar.*") if f.suffix != ".asc")
             if not files:
-                unpack = ["tar", "-xf", archive, "-C", folder, "--strip-components=1"]
-                subprocess.run(unpack, check=True)
+                command = ("tar", "-xf", str(archive), "-C", str(folder))
+                subprocess.run([*command, "--strip-components=1"], check=True)
                 return
             with tarfile.open(archive) as source:
                 for member in source:
