@@ -148,7 +148,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """mypy over the package, and the stub against the compiled module."""
     session.install(*nox.project.dependency_groups(_project(), "typing"))
-    _install(session, "dask")  # stubtest imports all of memopt
+    _install(session, "dask", "rich")  # stubtest imports all of memopt
     session.run("mypy")
     session.chdir(_elsewhere(session))
     stubtest = ("python", "-m", "mypy.stubtest", "memopt", "--concise")
