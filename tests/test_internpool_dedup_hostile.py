@@ -4,6 +4,8 @@ import ctypes
 from collections import namedtuple
 from typing import Any, NamedTuple
 
+import pytest
+
 from memopt import InternPool
 
 
@@ -134,3 +136,38 @@ class TestSharedTuples:
             assert all(item is found[0] for item in found)
             found = found[0]
         assert found is pool.get("value")
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_a_metaclass_runs_no_code_meanwhile(kind: type) -> None:
+    asked: list[str] = []
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            asked.append(name)
+            return super().__getattribute__(name)
+
+    class Pair(tuple[str, str], metaclass=Meta):
+        __slots__ = ()
+
+    pairs = [Pair((fresh("a"), fresh("b"))) for _ in range(20)]
+    holder: Any = pairs
+    if kind is dict:
+        holder = {fresh(f"k{i}"): pair for i, pair in enumerate(pairs)}
+    asked.clear()
+    InternPool().dedup(holder)
+    assert asked == []
+
+
+def test_a_loop_over_a_dict_with_holes_misses_nothing() -> None:
+    d = {fresh(f"k{i}"): i for i in range(20)}
+    for i in range(10):
+        del d[fresh(f"k{i}")]
+    pool = InternPool()
+    kept = pool.intern_many([fresh(f"k{i}") for i in range(20)])
+    met = []
+    for key in d:
+        met.append(key)
+        if len(met) == 1:
+            pool.dedup(d)
+    assert met == kept[10:]

@@ -179,7 +179,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "mean": lambda lazy: lazy.mean(),
     "min": lambda lazy: lazy.min(),
     "any": lambda lazy: lazy.any(),
-    "all": lambda lazy: lazy.map(lambda x: x - 3).all(),
+    "all": lambda lazy: lazy.all(),
     "in": lambda lazy: 7 in lazy,
     "native_reason": lambda lazy: lazy.native_reason,
     "array of floats": lambda lazy: lazy.map(halve).to_array(),

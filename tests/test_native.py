@@ -346,7 +346,7 @@ def test_sums_of_other_things() -> None:
     assert LazyMap(lambda x: x * 2, ["a"]).map(len).sum(1.5) == 3.5
     assert LazyMap(lambda x: x, [[1], [2]]).sum([]) == [1, 2]
     assert exactly(LazyMap(lambda x: x, []).sum()) == exactly(0)
-    assert exactly(LazyMap(lambda x: x, []).sum(True)) == exactly(1)
+    assert exactly(LazyMap(lambda x: x, []).sum(True)) == exactly(sum([], True))
     big = 10**400
     assert LazyMap(lambda x: x + 0, [big, -big, 1]).sum(0.5) == 1.5
     with pytest.raises(OverflowError, match="int too large to convert to float"):
@@ -764,3 +764,30 @@ def test_other_threads_run_meanwhile() -> None:
     threading.Thread(target=done.set).start()
     assert LazyMap(lambda x: x * x + 1.0, numbers).sum() == 3_000_000.0
     assert done.wait(10)
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        (lambda x: (1 < 2) + 5, lambda x: x * x + x),
+        (lambda x: (1 < 2) * 2.5, lambda x: x - (-x)),
+        (lambda x: x * 2, lambda x: (1 < 2) + 5),
+        (lambda x: x * 1.5, lambda x: (1 < 2) + 5),
+        (lambda x: x * 2, lambda x: (1 < 2) * 2.5, lambda x: x + x),
+    ],
+)
+def test_stages_that_are_constant(stages: tuple[Callable[[Any], Any], ...]) -> None:
+    lazy, values = LazyMap(stages[0], range(1000)), list(map(stages[0], range(1000)))
+    for stage in stages[1:]:
+        lazy, values = lazy.map(stage), list(map(stage, values))
+    typecode = "d" if isinstance(values[0], float) else "q"
+    assert lazy.to_list() == list(lazy) == values
+    assert lazy.to_array(typecode).tolist() == values
+    assert (lazy.sum(), lazy.min(), lazy.max()) == (sum(values), values[0], values[0])
+    assert values[0] in lazy
+
+
+@pytest.mark.parametrize("start", [-0.0, True, 2.5, Fraction(1, 3)])
+def test_sum_of_nothing_is_the_start(start: Any) -> None:
+    total = LazyMap(lambda x: x * 2, []).sum(start)
+    assert repr(total) == repr(sum([], start))

@@ -288,8 +288,10 @@ are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
     for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
            PyDict_Next(made, &made_at, &made_key, &made_value);
          i++) {
+        /* A loop over the dict, suspended meanwhile, knows its place in the
+         * table, so there must be no place more: where one was deleted. */
         if (key != PyList_GET_ITEM(before, i) || value != made_value ||
-            made_key != PyList_GET_ITEM(now, i)) {
+            made_key != PyList_GET_ITEM(now, i) || at != made_at) {
             return false;
         }
     }

@@ -24,10 +24,14 @@ can_be_remade(PyTypeObject *type)
         type->tp_del != NULL) {
         return 0; /* might compare by identity, or notice its own end */
     }
-    PyObject *fields;
-    int is_named =
-        PyObject_GetOptionalAttrString((PyObject *)type, "_fields", &fields);
-    Py_XDECREF(fields);
+    /* Not by getattr(), which a metaclass could answer with code: the callers
+     * hold borrowed references. */
+    PyObject *name = PyUnicode_InternFromString("_fields");
+    if (name == NULL) {
+        return -1;
+    }
+    int is_named = _PyType_Lookup(type, name) != NULL;
+    Py_DECREF(name);
     return is_named;
 }
 

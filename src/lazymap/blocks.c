@@ -112,7 +112,9 @@ run_steps(mo_blocks *blocks, size_t n, mo_value *place)
             in[k] = blocks->lane[step->in[k]];
         }
         mo_value *out = blocks->memory + step->out * blocks->room;
-        if (i == plan->steps - 1 && place != NULL) {
+        /* A last stage that is constant takes no step. */
+        if (place != NULL && i == plan->steps - 1 &&
+            step->out == plan->result) {
             results = out = place;
         }
         if (!step->kernel(out, in, n)) {

@@ -240,7 +240,8 @@ free_lane(mo_block_plan *plan, mo_type type)
 
 /* What the kernel makes of constants, as one in the lane of the first, which
  * nobody else uses; or -1 if the operands are not all constant, or it makes
- * nothing of them. */
+ * nothing of them.  A stage may have a constant for an argument, which stays
+ * what it is wherever the stage uses it. */
 static int
 fold(mo_block_plan *plan, mo_block_step kernel, mo_type type,
      const uint8_t *in, int operands)
@@ -249,7 +250,7 @@ fold(mo_block_plan *plan, mo_block_step kernel, mo_type type,
     mo_value value;
     for (int i = 0; i < operands; i++) {
         const mo_lane *lane = &plan->lane[in[i]];
-        if (lane->kind != MO_LANE_CONSTANT) {
+        if (lane->kind != MO_LANE_CONSTANT || in[i] == plan->argument) {
             return -1;
         }
         operand[i] = &lane->value;

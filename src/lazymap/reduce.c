@@ -334,8 +334,9 @@ mo_lazymap_sum(PyObject *op, PyObject *args, PyObject *kwargs)
     sum_open(&summer, op);
     if ((start == NULL || sum_start(&summer, start) == 0) &&
         mo_lazymap_consume(op, &summer.consumer) == 0) {
-        sum = summer.objects ? Py_NewRef(summer.objects)
-                             : sum_of_numbers(&summer);
+        bool only_start = start != NULL && summer.count == 0;
+        PyObject *object = only_start ? start : summer.objects;
+        sum = object ? Py_NewRef(object) : sum_of_numbers(&summer);
     }
     sum_close(&summer);
     return sum;
