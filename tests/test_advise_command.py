@@ -221,6 +221,12 @@ work()
     assert at_exit.startswith("no findings")
 
 
+def test_verify(script: Any) -> None:
+    proven = advise("--at", "exit", "--verify", script(WASTE)).stderr
+    assert re.search(r"proven [67].\d MB: .* on a copy of 100,000 objects\n", proven)
+    assert "memopt advise: looking at, and measuring swaps in, " in proven
+
+
 def test_options(script: Any, tmp_path: Path) -> None:
     five = script(WASTE + "import sys; sys.exit(5)", "five.py")
     traced = script("import tracemalloc\ntracemalloc.start()\n" + WASTE, "traced.py")
@@ -380,7 +386,7 @@ def test_ipython_magic() -> None:
 
 def test_bad_input(script: Any, tmp_path: Path) -> None:
     good, bad = script("print('ran')"), script("x = = 1", "bad.py")
-    nul = script("x = 1\0", "nul.py")
+    nul = script("x = 1\0", "zero.py")
     said = {
         (tmp_path / "none.py",): "none.py': [Errno 2] No such file or directory",
         (tmp_path,): "it is a folder, not a script",
