@@ -221,12 +221,6 @@ work()
     assert at_exit.startswith("no findings")
 
 
-def test_verify(script: Any) -> None:
-    proven = advise("--at", "exit", "--verify", script(WASTE)).stderr
-    assert re.search(r"proven [67].\d MB: .* on a copy of 100,000 objects\n", proven)
-    assert "memopt advise: looking at, and measuring swaps in, " in proven
-
-
 def test_options(script: Any, tmp_path: Path) -> None:
     five = script(WASTE + "import sys; sys.exit(5)", "five.py")
     traced = script("import tracemalloc\ntracemalloc.start()\n" + WASTE, "traced.py")

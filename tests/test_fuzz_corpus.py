@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("numpy", reason="the targets take arrays")
 
-from fuzz_targets import TARGETS  # noqa: E402
+from fuzz_targets import TARGETS
 
 CORPUS = Path(__file__).with_name("fuzz_corpus")
 
