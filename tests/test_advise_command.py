@@ -380,7 +380,7 @@ def test_ipython_magic() -> None:
 
 def test_bad_input(script: Any, tmp_path: Path) -> None:
     good, bad = script("print('ran')"), script("x = = 1", "bad.py")
-    nul = script("x = 1\0", "nul.py")
+    nul = script("x = 1\0", "zero.py")
     said = {
         (tmp_path / "none.py",): "none.py': [Errno 2] No such file or directory",
         (tmp_path,): "it is a folder, not a script",

@@ -138,6 +138,9 @@ def test_text(report: Report) -> None:
     assert "Python objects by type\n" in text
     assert "no findings" in str(memopt.advise([]))
     assert "held by the allocators" not in text
+
+
+def test_text_has_free_memory() -> None:
     assert "free, but held by the allocators\n" in str(memopt.advise())
 
 

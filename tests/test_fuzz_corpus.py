@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("numpy", reason="the targets take arrays")
+
 from fuzz_targets import TARGETS
 
 CORPUS = Path(__file__).with_name("fuzz_corpus")
