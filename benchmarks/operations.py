@@ -1044,7 +1044,7 @@ def _same_counts(ours: dict[str, int], theirs: dict[str, int]) -> bool:
     """
     names = {"_Record"} & ours.keys() or {"int", "float"}
     return all(
-        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=2000)
+        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=500)
         for name in names
     )
 
