@@ -1040,11 +1040,12 @@ def _found_by_guppy(heap: Any) -> dict[str, int]:
 def _same_counts(ours: dict[str, int], theirs: dict[str, int]) -> bool:
     """Objects of a type that only the heap has, or has most of.
 
-    The rest of the process is not the same for both: guppy leaves itself out.
+    The rest of the process is not the same for both: guppy leaves itself out,
+    500 to 2,000 ints and floats after all other benchmarks.
     """
     names = {"_Record"} & ours.keys() or {"int", "float"}
     return all(
-        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=500)
+        math.isclose(ours[name], theirs[name], rel_tol=0.01, abs_tol=2000)
         for name in names
     )
 
