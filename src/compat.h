@@ -209,6 +209,13 @@ mo_read_fpsr(void)
  * a barrier does not hold what the compiler may keep in registers. */
 #if defined(__GNUC__) || defined(__clang__)
 # define MO_KEEP_IN_MEMORY(p) __asm__ volatile("" : : "r"(p) : "memory")
+#elif MO_MSVC
+# define MO_KEEP_IN_MEMORY(p)              \
+     do {                                  \
+         const void *volatile seen_ = (p); \
+         (void)seen_;                      \
+         _ReadWriteBarrier();              \
+     } while (0)
 #else
 # define MO_KEEP_IN_MEMORY(p) ((void)(p))
 #endif

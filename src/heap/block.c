@@ -1,6 +1,8 @@
 /* block.c - see block.h. */
 #include "heap/block.h"
 
+#include <string.h>
+
 /* Below it, malloc's own free lists keep little; an arena has 1 MiB. */
 #define LEAST_PAGES ((size_t)256 * 1024)
 
@@ -12,7 +14,11 @@ mo_block_new(size_t bytes)
     }
     PyObjectArenaAllocator arenas;
     PyObject_GetArenaAllocator(&arenas);
-    return arenas.alloc(arenas.ctx, bytes);
+    void *block = arenas.alloc(arenas.ctx, bytes);
+    if (block != NULL) {
+        memset(block, 0, bytes); /* an allocator that is set need not do it */
+    }
+    return block;
 }
 
 void
