@@ -102,9 +102,13 @@ def _elsewhere(session: nox.Session, *folders: str) -> Path:
     return _copy(session, "elsewhere", "pyproject.toml", *folders)
 
 
-def _run_tests(session: nox.Session, **env: str) -> None:
+def _run_tests(session: nox.Session, *options: str, **env: str) -> None:
     session.chdir(_elsewhere(session, "tests", "src"))
-    session.run("python", "-m", "pytest", *session.posargs, env=env)
+    session.run("python", "-m", "pytest", *options, *session.posargs, env=env)
+
+
+# A policy is worth the same in every build: those that are slow leave that out.
+SLOW_BUILD = ("-m", "not workload")
 
 
 @nox.session
@@ -120,6 +124,7 @@ def asan(session: nox.Session) -> None:
     try:
         _run_tests(
             session,
+            *SLOW_BUILD,
             HYPOTHESIS_PROFILE="quick",
             LD_PRELOAD=library.stdout.strip(),
             ASAN_OPTIONS=options,
@@ -163,12 +168,19 @@ def test(session: nox.Session) -> None:
     _run_tests(session, HYPOTHESIS_PROFILE="quick")
 
 
-@nox.session(name="dask")
-def dask_lane(session: nox.Session) -> None:
-    """The tests of memopt.dask, which the other lanes skip, and its document."""
-    _install(session, "test", "dask")
+@nox.session
+def extras(session: nox.Session) -> None:
+    """The tests that other lanes skip: Dask, pandas, psutil, rich, a browser."""
+    _need(session, "chromium", "chromium fonts-dejavu-core")
+    _install(session, "test", "dask", "rich")
+    session.install("psutil")
     session.chdir(_elsewhere(session, "tests", "docs"))
-    session.run("python", "-m", "pytest", "tests/test_dask.py", *session.posargs)
+    tests = session.posargs or [f"tests/test_{name}.py" for name in NEED_EXTRAS]
+    session.run("python", "-m", "pytest", *tests)
+
+
+NEED_EXTRAS = ("dask", "process_memory", "internpool_adapters")
+NEED_EXTRAS += ("advise_command", "advise_report")
 
 
 @nox.session
@@ -206,7 +218,7 @@ def release(session: nox.Session) -> None:
 def debug(session: nox.Session) -> None:
     """The tests with assertions and structure validity checks on."""
     _install(session, "test", MEMOPT_DEBUG="1")
-    _run_tests(session, HYPOTHESIS_PROFILE="quick")
+    _run_tests(session, *SLOW_BUILD, HYPOTHESIS_PROFILE="quick")
 
 
 @nox.session
@@ -394,15 +406,18 @@ def valgrind(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Which lines of the C the tests reach, file by file; posargs: for pytest."""
+    """Lines of the C that tests do not reach, and not in tests/uncovered.txt."""
     session.install("setuptools>=77", "gcovr>=8", *_extra("test"))
     source = _copy(session, "source", ".")
     session.chdir(source)
-    # Counted by every thread, and as the compiler would optimise it.
+    # Counted by every thread; optimised, functions share lines or are one.
     flags = {"CFLAGS": "--coverage -fprofile-update=atomic", "LDFLAGS": "--coverage"}
     build = ("python", "setup.py", "-q", "egg_info", "build_ext", "--inplace")
-    session.run(*build, "--build-temp", "build/coverage", env=flags)
+    switches = {**flags, "MEMOPT_DEBUG": "1"}
+    session.run(*build, "--build-temp", "build/coverage", env=switches)
     env = {"PYTHONPATH": str(source), "HYPOTHESIS_PROFILE": "quick"}
-    session.run("python", "-m", "pytest", *session.posargs, env=env)
+    session.run("python", "-m", "pytest", *SLOW_BUILD, *session.posargs, env=env)
     report = ("gcovr", "--root", ".", "--filter", "src/", "--sort", "uncovered-number")
-    session.run(*report, "--object-directory", "build/coverage", "--txt", "-")
+    report += ("--object-directory", "build/coverage")
+    session.run(*report, "--txt", "-", "--json", "coverage.json")
+    session.run("python", "-m", "tools.uncovered", "coverage.json")

@@ -65,6 +65,7 @@ def ycsb(distinct: int, theta: float, count: int) -> Iterator[list[int]]:
         yield ids.tolist()
 
 
+@pytest.mark.workload
 def test_zipf_of_500_000_ids() -> None:
     """The workload of scalalang2/go-cache-benchmark: 7.5 million requests.
 
@@ -82,12 +83,14 @@ def test_zipf_of_500_000_ids() -> None:
         assert hit_ratio(pool) >= floors[capacity]
 
 
+@pytest.mark.workload
 def test_zipf_of_1000_ids() -> None:
     """The distribution of NSDI24-SIEVE's trace zipf_1.0: LRU 57.5, SIEVE 67.1."""
     requests = names(zipf(1000))
     assert replay(InternPool(100), requests) >= 65.5
 
 
+@pytest.mark.workload
 def test_sliding_window() -> None:
     """Each id is used 8 times, mostly soon: LRU 58.1, SIEVE 28."""
     uniform = random.Random(2).random
@@ -95,6 +98,7 @@ def test_sliding_window() -> None:
     assert replay(InternPool(4096), names(ids)) >= 55.0
 
 
+@pytest.mark.workload
 def test_hot_set_replaced_every_250_000_requests() -> None:
     """All ids are new from time to time: LRU 77.2, SIEVE 68.5."""
     ids = enumerate(zipf(100_000))
@@ -102,6 +106,7 @@ def test_hot_set_replaced_every_250_000_requests() -> None:
     assert replay(InternPool(16_384), requests) >= 74.0
 
 
+@pytest.mark.workload
 def test_scans_in_between() -> None:
     """5,000 strings that never return, every 50,000 requests: LRU 57.3."""
     ids = zipf(100_000)
@@ -113,6 +118,7 @@ def test_scans_in_between() -> None:
     assert replay(InternPool(4096), names(mixed)) >= 64.5
 
 
+@pytest.mark.workload
 def test_half_of_the_stream_unique() -> None:
     """Every other string never returns: LRU 27.1."""
     choose = random.Random(5).random

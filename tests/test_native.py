@@ -398,6 +398,33 @@ def test_to_array(f: Callable[..., Any], source: Any, typecode: str) -> None:
     assert got == outcome(want)
 
 
+EXTREMES = [-(2**63), -(2**31) - 1, -(2**31), -129, -1, 0, 1, 127, 2**32 - 1]
+
+
+@pytest.mark.parametrize("typecode", "bBhHiIlLqQfd")
+def test_every_typecode(typecode: str) -> None:
+    """As a source and as a result, at the edges of what it holds."""
+    for number in EXTREMES:
+        lazy = LazyMap(lambda x: x + 1, [number - 1, 5])
+        kept = outcome(lambda z=lazy: z.to_array(typecode).tobytes())
+        assert kept == outcome(lambda n=number: array.array(typecode, [n, 6]).tobytes())
+        if isinstance(kept, bytes):
+            source = array.array(typecode, [number, 6])
+            back = LazyMap(lambda x: x - 1, source)
+            assert back.native
+            assert exactly(back.to_list()) == exactly([x - 1 for x in source])
+    halves = LazyMap(lambda x: x / 2, [1, 3, 2**53])
+    got = outcome(lambda: halves.to_array(typecode).tobytes())
+    assert got == outcome(lambda: array.array(typecode, [0.5, 1.5, 2.0**52]).tobytes())
+
+
+def test_truths_are_read_as_truths() -> None:
+    truths = memoryview(bytes([0, 1, 1])).cast("?")
+    lazy = LazyMap(lambda x: not x, truths).map(lambda x: x is True, native=False)
+    assert lazy.to_list() == [True, False, False]
+    assert LazyMap(lambda x: x + 1, truths).to_list() == [1, 2, 2]
+
+
 # --- Polynomials over ranges ------------------------------------------------------
 
 POLYNOMIALS: list[Callable[[int], int]] = [
@@ -627,6 +654,9 @@ def test_native_can_be_turned_off() -> None:
 
 def test_reasons() -> None:
     local = 3
+    spent: Any = LazyMap(abs, iter([1]))
+    assert next(spent) == 1
+    assert next(spent, None) is None
     reasons: list[tuple[Any, Any]] = [
         (
             LazyMap(lambda x: x + local, [1]),
@@ -643,6 +673,8 @@ def test_reasons() -> None:
         (LazyMap(abs, iter([1])), "'list_iterator' is not a range"),
         (LazyMap(abs, [1]).map(str), "it is not a Python function"),
         (LazyMap(abs, [1]).filter(None), "filters call their predicates"),
+        (functools.reduce(LazyMap.map, [abs] * 99, LazyMap(abs, [1])), "too many"),
+        (spent, "it is exhausted"),
     ]
     for lazy, reason in reasons:
         assert re.search(reason, lazy.native_reason), (reason, lazy.native_reason)

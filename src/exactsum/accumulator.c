@@ -223,12 +223,6 @@ mo_accumulator_add_i64(mo_accumulator *acc, int64_t x)
 }
 
 void
-mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x)
-{
-    add_integer(acc, x, 0, -MO_ACCUMULATOR_UNIT);
-}
-
-void
 mo_accumulator_add_ulps(mo_accumulator *acc, int64_t n, double of)
 {
     uint64_t magnitude = n < 0 ? UINT64_C(0) - (uint64_t)n : (uint64_t)n;

@@ -69,9 +69,6 @@ mo_accumulator_add_f16(mo_accumulator *acc, const void *first, size_t n,
 void
 mo_accumulator_add_i64(mo_accumulator *acc, int64_t x);
 
-void
-mo_accumulator_add_u64(mo_accumulator *acc, uint64_t x);
-
 /* n times the weight of the last bit of `of`, which is a normal number. */
 void
 mo_accumulator_add_ulps(mo_accumulator *acc, int64_t n, double of);

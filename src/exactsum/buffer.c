@@ -24,6 +24,7 @@ parse_code(char code, size_t size, mo_item_kind *kind)
     }
     else if (code == '?') {
         *kind = MO_ITEM_BOOL;
+        return size == 1;
     }
     else {
         return false;

@@ -110,9 +110,6 @@ DEFINE_SUM(sum_u32, uint32_t, x)
 DEFINE_SUM(sum_u64_high, uint64_t, (int64_t)(x >> 32))
 DEFINE_SUM(sum_64_low, uint64_t, (int64_t)(x & 0xffffffff))
 DEFINE_SUM(sum_b8, uint8_t, x != 0)
-DEFINE_SUM(sum_b16, uint16_t, x != 0)
-DEFINE_SUM(sum_b32, uint32_t, x != 0)
-DEFINE_SUM(sum_b64, uint64_t, x != 0)
 
 typedef int64_t (*integer_sum)(const char *p, size_t n);
 
@@ -120,7 +117,7 @@ typedef int64_t (*integer_sum)(const char *p, size_t n);
 static const integer_sum integer_sums[][4] = {
     [MO_ITEM_SIGNED] = {sum_i8, sum_i16, sum_i32, sum_i64_high},
     [MO_ITEM_UNSIGNED] = {sum_u8, sum_u16, sum_u32, sum_u64_high},
-    [MO_ITEM_BOOL] = {sum_b8, sum_b16, sum_b32, sum_b64},
+    [MO_ITEM_BOOL] = {sum_b8},
 };
 
 static void
@@ -131,7 +128,7 @@ add_integers(mo_intake *intake, const char *p, size_t n)
     const integer_sum sum = integer_sums[item.kind][log_size];
     while (n > 0) {
         size_t count = n < INTEGER_BATCH ? n : INTEGER_BATCH;
-        if (item.size == 8 && item.kind != MO_ITEM_BOOL) {
+        if (item.size == 8) {
             const double of = 0x1p84; /* whose last bit weighs 2**32 */
             mo_accumulator_add_ulps(intake->total, sum(p, count), of);
             mo_accumulator_add_i64(intake->total, sum_64_low(p, count));

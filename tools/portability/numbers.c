@@ -62,7 +62,7 @@ one_round(mo_mt19937 *mt, int least, int spread)
         singles[i] = (float)any_double(mt, -150, 270);
         halves[i] = (uint16_t)(mo_mt19937_random(mt) * 0x7c00);
         mo_accumulator_add_i64(&b, (int64_t)(doubles[i] > 0 ? i : -i) << 40);
-        mo_accumulator_add_u64(&b, UINT64_MAX - (uint64_t)i);
+        mo_accumulator_add_i64(&b, INT64_MAX - i);
     }
     mo_accumulator_add_f64(&a, doubles, ITEMS, sizeof doubles[0]);
     print_sum("doubles", &a);
