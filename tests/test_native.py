@@ -408,12 +408,12 @@ def test_every_typecode(typecode: str) -> None:
         lazy = LazyMap(lambda x: x + 1, [number - 1, 5])
         kept = outcome(lambda z=lazy: z.to_array(typecode).tobytes())
         assert kept == outcome(lambda n=number: array.array(typecode, [n, 6]).tobytes())
-        if isinstance(kept, bytes):
+        if kept[0] is not OverflowError:
             source = array.array(typecode, [number, 6])
             back = LazyMap(lambda x: x - 1, source)
             assert back.native
             assert exactly(back.to_list()) == exactly([x - 1 for x in source])
-    halves = LazyMap(lambda x: x / 2, [1, 3, 2**53])
+    halves = LazyMap(lambda x: x * 0.5, [1.0, 3.0, 2.0**53])
     got = outcome(lambda: halves.to_array(typecode).tobytes())
     assert got == outcome(lambda: array.array(typecode, [0.5, 1.5, 2.0**52]).tobytes())
 
