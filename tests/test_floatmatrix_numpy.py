@@ -386,6 +386,16 @@ def test_borrowed_tensors_are_returned() -> None:
     assert sys.getrefcount(array) == before
 
 
+def test_consumers_of_the_older_generation_delete_tensors() -> None:
+    m = FloatMatrix([[1, 2]])
+    array = np.from_dlpack(Tensor(m, versioned=False))
+    assert array.tolist() == [[1, 2]]
+    with pytest.raises(BufferError):
+        m.append([3, 4])
+    del array
+    m.append([3, 4])
+
+
 def test_tensors_pin_the_memory_until_they_are_deleted() -> None:
     m = FloatMatrix([[1, 2]])
     for versions in ({}, {"max_version": (1, 0)}):

@@ -30,6 +30,7 @@ from native_oracle import (
 )
 from reference import round_fraction
 
+import memopt
 from memopt import LazyMap
 
 
@@ -416,6 +417,15 @@ def test_every_typecode(typecode: str) -> None:
     halves = LazyMap(lambda x: x * 0.5, [1.0, 3.0, 2.0**53])
     got = outcome(lambda: halves.to_array(typecode).tobytes())
     assert got == outcome(lambda: array.array(typecode, [0.5, 1.5, 2.0**52]).tobytes())
+
+
+def test_choices_between_floats() -> None:
+    x = memopt.X
+    source = [k / 4 for k in range(-9, 9)]
+    lazy = LazyMap(memopt.where(x > 0.5, x * 3.0, -x), source)
+    assert lazy.native
+    want = [k * 3.0 if k > 0.5 else -k for k in source]
+    assert exactly(lazy.to_list()) == exactly(want)
 
 
 def test_truths_are_read_as_truths() -> None:
