@@ -493,6 +493,21 @@ def test_buffers_that_change() -> None:
         next(iterator)
 
 
+# --- After what cannot be had without calls ---------------------------------------
+
+
+@pytest.mark.parametrize("f", [abs, operator.pos, lambda x: +x])
+@pytest.mark.parametrize("odd", [10**30, True, MyInt(3)])
+def test_passes_become_native_again(f: Any, odd: Any) -> None:
+    """Of an int that they leave as it is, only the call gives the same object."""
+    source = [odd, *range(1000, 9000)]
+    values = LazyMap(f, source).to_list()
+    called = [value is x for value, x in zip(values, source, strict=True)]
+    assert exactly(values) == exactly([f(x) for x in source])
+    assert called[1]  # with the block of the odd one
+    assert not any(called[2000:])
+
+
 # --- Sources and functions that change --------------------------------------------
 
 
