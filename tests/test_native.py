@@ -21,6 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from native_oracle import (
+    BINARY,
+    OF_SMALL,
     any_length_is_native,
     exactly,
     one_by_one,
@@ -59,24 +61,6 @@ FLOATS |= st.sampled_from([2.0**53, 2.0**63, -(2.0**63), math.inf, -math.inf, ma
 FLOATS |= st.floats()
 SMALL = st.integers(-3, 70)
 
-BINARY = [
-    "+",
-    "-",
-    "*",
-    "/",
-    "//",
-    "%",
-    "&",
-    "|",
-    "^",
-    "<",
-    "<=",
-    "==",
-    "!=",
-    ">=",
-    ">",
-]
-
 
 def literal(value: float) -> str:
     text = repr(value)
@@ -107,7 +91,7 @@ def in_flavour(
         leaves |= st.builds(
             "({} {} {})".format,
             name,
-            st.sampled_from(["**", "<<", ">>"]),
+            st.sampled_from(OF_SMALL),
             SMALL.map(literal),
         )
 
@@ -192,7 +176,7 @@ def test_edges_of_two_operands(symbol: str) -> None:
             assert outcome(LazyMap(f, [a], [b]).to_list) == want, (a, b)
 
 
-@pytest.mark.parametrize("symbol", ["**", "<<", ">>"])
+@pytest.mark.parametrize("symbol", OF_SMALL)
 def test_edges_of_powers_and_shifts(symbol: str) -> None:
     f = eval(f"lambda x, y: x {symbol} y")
     assert LazyMap(f, [1], [1]).native
