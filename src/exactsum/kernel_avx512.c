@@ -210,6 +210,87 @@ singles(const float *x, size_t n, mo_accumulator *acc)
 
 # include "exactsum/attempts.h"
 
+/* --- many sums side by side ------------------------------------------- */
+
+/* The top, see kernels.h, for numbers like these n; those of the last vector
+ * that is not full do not count. */
+static int
+top_like(const char *x, size_t n)
+{
+    const __m512i magnitude = _mm512_set1_epi64(INT64_MAX);
+    __m512i greatest = _mm512_setzero_si512();
+    for (; n >= WIDTH; n -= WIDTH, x += WIDTH * sizeof(double)) {
+        const __m512i bits = _mm512_loadu_si512(x);
+        greatest =
+            _mm512_max_epu64(greatest, _mm512_and_epi64(bits, magnitude));
+    }
+    return (int)(_mm512_reduce_max_epu64(greatest) >> 52) - 1022;
+}
+
+/* Adds `count` rows to what WIDTH columns have at the first level, and to the
+ * rest. */
+static MO_ALWAYS_INLINE void
+add_splitting(const char *x, const int count, ptrdiff_t stride, double *taken,
+              double *rest)
+{
+    chain c = {.s1 = _mm512_loadu_pd(taken), .rest = _mm512_loadu_pd(rest)};
+    for (int i = 0; i < count; i++) {
+        add(&c, load(x + i * stride, sizeof(double)), 2);
+    }
+    _mm512_storeu_pd(taken, c.s1);
+    _mm512_storeu_pd(rest, c.rest);
+}
+
+/* The same for `width` columns. */
+static MO_ALWAYS_INLINE void
+add_rows_splitting(const char *x, const int count, size_t width,
+                   ptrdiff_t stride, double *rows)
+{
+    for (size_t j = 0; j < width; j += WIDTH, x += WIDTH * sizeof(double)) {
+        for (int i = 0; i < count; i++) {
+            MO_PREFETCH(x + i * stride + NEAR);
+        }
+        add_splitting(x, count, stride, rows + j, rows + width + j);
+    }
+}
+
+/* n rows of `width` doubles, a multiple of 8, into two with the same sums, if
+ * no flag is up after. */
+static void
+split_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
+              double *rows)
+{
+    const __m512d start = sigma(top_like(x, width), 1);
+    for (size_t j = 0; j < width; j += WIDTH) {
+        _mm512_storeu_pd(rows + j, start);
+        _mm512_storeu_pd(rows + width + j, _mm512_setzero_pd());
+    }
+    for (; n >= 8; n -= 8, x += 8 * stride) {
+        add_rows_splitting(x, 8, width, stride, rows);
+    }
+    for (; n > 0; n--, x += stride) {
+        add_rows_splitting(x, 1, width, stride, rows);
+    }
+    for (size_t j = 0; j < width; j += WIDTH) {
+        _mm512_storeu_pd(rows + j,
+                         _mm512_sub_pd(_mm512_loadu_pd(rows + j), start));
+    }
+}
+
+/* n rows of `length` doubles, each into two vectors with the same sum, if no
+ * flag is up after. */
+static void
+split_rows(const char *x, size_t n, size_t length, ptrdiff_t stride,
+           double *parts)
+{
+    const int top = top_like(x, length);
+    for (; n > 0; n--, x += stride, parts += 2 * WIDTH) {
+        condense((const double *)(const void *)x, length, top, parts, 2);
+    }
+}
+
+# define V_SPLITS
+
 # include "exactsum/plain.h"
 # define V_SUM(a, b) _mm512_add_round_pd(a, b, UNFLAGGED)
 # define V_DIFFERENCE(a, b) _mm512_sub_round_pd(a, b, UNFLAGGED)

@@ -204,7 +204,7 @@ add_rows_rounding(const char *x, const int count, size_t width,
 /* n rows of `width` doubles, a multiple of 8, into two with the same sums, if
  * no flag is up after. */
 static MO_ALWAYS_INLINE void
-round_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
+split_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
               double *rows)
 {
     const int exponent = exponent_like(x, width);
@@ -225,7 +225,7 @@ round_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
 /* n rows of `length` doubles, each into two vectors with the same sum, if no
  * flag is up after. */
 static MO_ALWAYS_INLINE void
-round_rows(const char *x, size_t n, size_t length, ptrdiff_t stride,
+split_rows(const char *x, size_t n, size_t length, ptrdiff_t stride,
            double *parts)
 {
     const int exponent = exponent_like(x, length);
