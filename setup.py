@@ -24,6 +24,7 @@ SOURCES = [
     "src/exactsum/buffer.c",
     "src/exactsum/dispatch.c",
     "src/exactsum/exactsum.c",
+    "src/exactsum/few.c",
     "src/exactsum/fsum.c",
     "src/exactsum/items.c",
     "src/exactsum/kernel_avx2.c",
