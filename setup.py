@@ -21,6 +21,7 @@ SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
+    "src/exactsum/boxed.c",
     "src/exactsum/buffer.c",
     "src/exactsum/dispatch.c",
     "src/exactsum/exactsum.c",

@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "exactsum/accumulator.h"
+#include "exactsum/boxed.h"
 #include "exactsum/few.h"
 #include "exactsum/layout.h"
 #include "exactsum/lines.h"
