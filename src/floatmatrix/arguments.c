@@ -198,8 +198,7 @@ parse_axes(PyObject *axes, int ndim, int *result)
         first = *result;
     }
     if (n == 0) {
-        PyErr_SetString(PyExc_ValueError,
-                        "axis=() names no axis to go along");
+        PyErr_SetString(PyExc_ValueError, "axis=() names no axis to go along");
         return -1;
     }
     *result = n == ndim ? ndim : *result;
