@@ -21,9 +21,11 @@ SYSTEM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 SOURCES = [
     "src/module.c",
     "src/exactsum/accumulator.c",
+    "src/exactsum/boxed.c",
     "src/exactsum/buffer.c",
     "src/exactsum/dispatch.c",
     "src/exactsum/exactsum.c",
+    "src/exactsum/few.c",
     "src/exactsum/fsum.c",
     "src/exactsum/items.c",
     "src/exactsum/kernel_avx2.c",

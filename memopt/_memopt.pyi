@@ -155,7 +155,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -167,7 +167,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -179,7 +179,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: _Out,
@@ -191,7 +191,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -204,7 +204,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -217,7 +217,7 @@ class FloatVector(Sequence[float], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: _Out,
@@ -344,7 +344,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def mean(
         self,
-        axis: None = None,
+        axis: tuple[SupportsIndex, SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -356,7 +356,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex,
+        axis: SupportsIndex | tuple[SupportsIndex],
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -368,7 +368,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex, ...] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -380,7 +380,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def mean(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex, ...] | None = None,
         *,
         dtype: _DType | None = None,
         out: _Out,
@@ -392,7 +392,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def sum(
         self,
-        axis: None = None,
+        axis: tuple[SupportsIndex, SupportsIndex] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -405,7 +405,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex,
+        axis: SupportsIndex | tuple[SupportsIndex],
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -418,7 +418,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex, ...] | None = None,
         *,
         dtype: _DType | None = None,
         out: None = None,
@@ -431,7 +431,7 @@ class FloatMatrix(Sequence[FloatVector], Buffer):
     @overload
     def sum(
         self,
-        axis: SupportsIndex | None = None,
+        axis: SupportsIndex | tuple[SupportsIndex, ...] | None = None,
         *,
         dtype: _DType | None = None,
         out: _Out,

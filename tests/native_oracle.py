@@ -7,6 +7,11 @@ from typing import Any
 
 from memopt import _memopt
 
+# Operators of two numbers; those of ints with a small second one.
+BINARY = ["+", "-", "*", "/", "//", "%", "&", "|", "^"]
+BINARY += ["<", "<=", "==", "!=", ">=", ">"]
+OF_SMALL = ["**", "<<", ">>"]
+
 
 @contextmanager
 def any_length_is_native() -> Iterator[None]:

@@ -199,6 +199,45 @@ def test_results_have_the_type_and_shape_of_the_axes_left() -> None:
     assert row.mean(axis=0, keepdims=True) == [2]
 
 
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_axes_in_a_tuple(name: str) -> None:
+    m = FloatMatrix([[0.1, 0.2, 0.3], [1e16, 1.0, -1e16]])
+    method = getattr(m, name)
+    fraction = sum(Fraction(x) for row in m for x in row)
+    expected = float(fraction if name == "sum" else fraction / 6)
+    for axes in ((0, 1), (1, 0), (-1, 0), (-2, True)):
+        assert method(axis=axes) == expected
+        assert method(axes, keepdims=True) == FloatMatrix([[expected]])
+        assert method(axes, where=[True, False, False], skipna=True) == method(
+            where=[True, False, False]
+        )
+    for axis in (0, 1, -1, -2):
+        assert method(axis=(axis,)) == method(axis=axis)
+        assert method((axis,), keepdims=True) == method(axis, keepdims=True)
+    row = getattr(m[0], name)
+    assert row(axis=(0,)) == row(axis=(-1,)) == row()
+    assert row(axis=(0,), keepdims=True) == [row()]
+    with pytest.raises(ValueError, match=r"^duplicate value in 'axis'$"):
+        row(axis=(0, 0))
+
+
+def test_axes_in_a_tuple_as_numpy_has_them() -> None:
+    numpy = pytest.importorskip("numpy")
+    a = numpy.arange(12.0).reshape(3, 4)
+    m = FloatMatrix(a)
+    for function in (numpy.sum, numpy.mean):
+        for axis in ((0, 1), (1, 0), (0,), (1,), (-1,), (-1, -2)):
+            for keepdims in (False, True):
+                ours = function(m, axis=axis, keepdims=keepdims)
+                theirs = function(a, axis=axis, keepdims=keepdims)
+                assert numpy.shape(ours) == theirs.shape
+                assert numpy.array_equal(ours, theirs)
+        for axis, error in (((0, 0), ValueError), ((2,), IndexError)):
+            for x in (a, m):
+                with pytest.raises(error):
+                    function(x, axis=axis)
+
+
 # --- arguments --------------------------------------------------------------
 
 METHODS: list[Callable[..., Any]] = [
@@ -214,12 +253,21 @@ def test_axes_out_of_range_or_of_another_type(method: Callable[..., Any]) -> Non
             IndexError, match=rf"^axis {axis} is out of bounds for array of dimension 2"
         ):
             method(axis=axis)
-    for bad in (1.0, "0", (0, 1), [0]):
+    for bad in (1.0, "0", [0], (0, 1.0), ((0,),), (None,)):
         with pytest.raises(
             TypeError,
-            match=r"^axis must be None or an integer, not (float|str|tuple|list)",
+            match=r"^axis must be None, an integer or a tuple of them, not "
+            "(float|str|list|tuple|NoneType)$",
         ):
             method(axis=bad)
+    for axis in ((2,), (0, -3), (2**100, 0)):
+        with pytest.raises(IndexError, match="out of bounds for array of dimension 2"):
+            method(axis=axis)
+    for axis in ((0, 0), (1, -1), (0, 1, 0), (-2, -1, 0)):
+        with pytest.raises(ValueError, match=r"^duplicate value in 'axis'$"):
+            method(axis=axis)
+    with pytest.raises(ValueError, match=r"^axis=\(\) names no axis"):
+        method(axis=())
     row = FloatMatrix([[1, 2]])[0]
     with pytest.raises(
         IndexError, match=r"^axis 1 is out of bounds for array of dimension 1"

@@ -82,10 +82,12 @@ def test_every_length_up_to_300(isa: str, family: Family) -> None:
     memory = memoryview(values)
     doubled = array("d", [x for x in values for _ in "ab"])
     units = 0
+    matrix = FloatMatrix([values])
     for n in range(301):
         special = special_sum(values[:n])
         expected = round_units(units) if special is None else special
         assert same(fsum(memory[:n]), expected), n
+        assert same(matrix[:, :n].sum(), expected), n
         assert same(fsum(memoryview(doubled)[: 2 * n : 2]), expected), n
         if n < 300 and math.isfinite(values[n]):
             units += float_units(values[n])

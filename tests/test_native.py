@@ -21,6 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from native_oracle import (
+    BINARY,
+    OF_SMALL,
     any_length_is_native,
     exactly,
     one_by_one,
@@ -60,24 +62,6 @@ FLOATS |= st.sampled_from([2.0**53, 2.0**63, -(2.0**63), math.inf, -math.inf, ma
 FLOATS |= st.floats()
 SMALL = st.integers(-3, 70)
 
-BINARY = [
-    "+",
-    "-",
-    "*",
-    "/",
-    "//",
-    "%",
-    "&",
-    "|",
-    "^",
-    "<",
-    "<=",
-    "==",
-    "!=",
-    ">=",
-    ">",
-]
-
 
 def literal(value: float) -> str:
     text = repr(value)
@@ -108,7 +92,7 @@ def in_flavour(
         leaves |= st.builds(
             "({} {} {})".format,
             name,
-            st.sampled_from(["**", "<<", ">>"]),
+            st.sampled_from(OF_SMALL),
             SMALL.map(literal),
         )
 
@@ -193,7 +177,7 @@ def test_edges_of_two_operands(symbol: str) -> None:
             assert outcome(LazyMap(f, [a], [b]).to_list) == want, (a, b)
 
 
-@pytest.mark.parametrize("symbol", ["**", "<<", ">>"])
+@pytest.mark.parametrize("symbol", OF_SMALL)
 def test_edges_of_powers_and_shifts(symbol: str) -> None:
     f = eval(f"lambda x, y: x {symbol} y")
     assert LazyMap(f, [1], [1]).native
@@ -528,6 +512,21 @@ def test_buffers_that_change() -> None:
     view.release()
     with pytest.raises(ValueError, match="released"):
         next(iterator)
+
+
+# --- After what cannot be had without calls ---------------------------------------
+
+
+@pytest.mark.parametrize("f", [abs, operator.pos, lambda x: +x])
+@pytest.mark.parametrize("odd", [10**30, True, MyInt(3)])
+def test_passes_become_native_again(f: Any, odd: Any) -> None:
+    """Of an int that they leave as it is, only the call gives the same object."""
+    source = [odd, *range(1000, 9000)]
+    values = LazyMap(f, source).to_list()
+    called = [value is x for value, x in zip(values, source, strict=True)]
+    assert exactly(values) == exactly([f(x) for x in source])
+    assert called[1]  # with the block of the odd one
+    assert not any(called[2000:])
 
 
 # --- Sources and functions that change --------------------------------------------

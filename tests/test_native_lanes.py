@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from native_oracle import any_length_is_native, exactly, outcome
+from native_oracle import (
+    BINARY,
+    OF_SMALL,
+    any_length_is_native,
+    exactly,
+    outcome,
+)
 
 from memopt import LazyMap, _memopt
 
@@ -22,24 +28,6 @@ def usable(name: str) -> bool:
 
 
 ISAS = [name for name in ("avx512", "avx2", "baseline") if usable(name)]
-BINARY = [
-    "+",
-    "-",
-    "*",
-    "/",
-    "//",
-    "%",
-    "&",
-    "|",
-    "^",
-    "==",
-    "!=",
-    "<",
-    "<=",
-    ">",
-    ">=",
-]
-BINARY += ["**", "<<", ">>"]
 UNARY = ["-x", "+x", "~x", "not x", "abs(x)"]
 
 INTS = [s * e + d for e in (0, 3, 2**31, 2**53, 2**62) for s in (1, -1) for d in (0, 1)]
@@ -84,9 +72,9 @@ def is_tame(sources: Any, i: int) -> bool:
     return all(-(2**31) < source[i] < 2**31 for source in sources)
 
 
-@pytest.mark.parametrize("symbol", BINARY)
+@pytest.mark.parametrize("symbol", [*BINARY, *OF_SMALL])
 def test_two_operands(isa: str, symbol: str) -> None:
-    rights = [SMALL] if symbol in ("**", "<<", ">>") else [INTS, FLOATS]
+    rights = [SMALL] if symbol in OF_SMALL else [INTS, FLOATS]
     for left, right in itertools.product([INTS, FLOATS], rights):
         pairs = list(itertools.product(left, right))
         f = compiled(f"lambda x, y: x {symbol} y")

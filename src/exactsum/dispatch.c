@@ -31,11 +31,10 @@ static const mo_kernel *const kernels[] = {
 
 /* The best usable kernel, or the one of this name; NULL if that is not one. */
 static const mo_kernel *
-find_kernel(const char *name)
+find_kernel(const mo_cpu *cpu, const char *name)
 {
-    const mo_cpu cpu = mo_cpu_detect();
     for (size_t i = 0; i < Py_ARRAY_LENGTH(kernels); i++) {
-        if (kernels[i]->usable(&cpu) &&
+        if (kernels[i]->usable(cpu) &&
             (name == NULL || strcmp(kernels[i]->name, name) == 0)) {
             return kernels[i];
         }
@@ -76,10 +75,10 @@ PyDoc_STRVAR(isas_doc,
 static PyObject *
 isas(PyObject *module, PyObject *ignored)
 {
-    const mo_cpu cpu = mo_cpu_detect();
+    const mo_state *state = PyModule_GetState(module);
     PyObject *names = PyList_New(0);
     for (size_t i = 0; i < Py_ARRAY_LENGTH(kernels) && names != NULL; i++) {
-        if (!kernels[i]->usable(&cpu)) {
+        if (!kernels[i]->usable(&state->exactsum.cpu)) {
             continue;
         }
         PyObject *name = PyUnicode_FromString(kernels[i]->name);
@@ -98,10 +97,11 @@ isas(PyObject *module, PyObject *ignored)
 
 /* NULL with an exception set if it is none of _isas(). */
 static const mo_kernel *
-parse_isa(PyObject *argument)
+parse_isa(const mo_state *state, PyObject *argument)
 {
     const char *name = PyUnicode_AsUTF8(argument); /* TypeError if no str */
-    const mo_kernel *kernel = name != NULL ? find_kernel(name) : NULL;
+    const mo_kernel *kernel =
+        name != NULL ? find_kernel(&state->exactsum.cpu, name) : NULL;
     if (name != NULL && kernel == NULL) {
         PyErr_Format(PyExc_ValueError, "no kernel %R on this machine",
                      argument);
@@ -117,7 +117,7 @@ static PyObject *
 set_isa(PyObject *module, PyObject *name)
 {
     mo_state *state = PyModule_GetState(module);
-    const mo_kernel *kernel = parse_isa(name);
+    const mo_kernel *kernel = parse_isa(state, name);
     if (kernel == NULL) {
         return NULL;
     }
@@ -168,7 +168,7 @@ sum_attempt(PyObject *module, PyObject *args)
                           &block)) {
         return NULL;
     }
-    const mo_kernel *kernel = parse_isa(isa);
+    const mo_kernel *kernel = parse_isa(state, isa);
     const size_t n = (size_t)block.len / sizeof(double);
     if (kernel != NULL && 0 <= levels && levels <= MO_LEVELS &&
         kernel->attempt[levels] != NULL && n <= MO_BLOCK) {
@@ -198,6 +198,7 @@ static PyMethodDef dispatch_methods[] = {
 int
 mo_dispatch_setup(PyObject *module, mo_state *state)
 {
-    state->exactsum.kernel = find_kernel(NULL);
+    state->exactsum.cpu = mo_cpu_detect();
+    state->exactsum.kernel = find_kernel(&state->exactsum.cpu, NULL);
     return PyModule_AddFunctions(module, dispatch_methods);
 }

@@ -36,6 +36,7 @@ MO_TARGET_BEGIN("avx2,fma")
 # include "exactsum/singles.h"
 # include "exactsum/rounding.h"
 # include "exactsum/two_sum.h"
+# define V_SPLITS
 # include "exactsum/side_by_side.h"
 
 MO_TARGET_END

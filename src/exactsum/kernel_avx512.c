@@ -145,7 +145,9 @@ sigma(int top, int level)
     return _mm512_set1_pd(mo_sigma(top + ROOM - NEXT_LEVEL * (level - 1)));
 }
 
-/* n doubles into levels * WIDTH with the same sum, if no flag is up after. */
+/* n doubles into levels * WIDTH with the same sum, if no flag is up after.  Each
+ * chain has a part of its own: four streams bring 8 MB that have just been
+ * written in 350 us, one in 420, and np.max takes 370 (Sapphire Rapids Xeon). */
 static MO_ALWAYS_INLINE void
 condense(const double *x, size_t n, int top, double *parts, const int levels)
 {
@@ -153,13 +155,14 @@ condense(const double *x, size_t n, int top, double *parts, const int levels)
                          sigma(top, 4), _mm512_setzero_pd()};
     chain a = start, b = start, c = start, d = start;
     const double *end = x + n;
-    for (; end - x >= 4 * WIDTH; x += 4 * WIDTH) {
+    const size_t part = n / (4 * WIDTH) * WIDTH;
+    for (const double *next = x + part; x < next; x += WIDTH) {
         add(&a, fetch(x), levels);
-        add(&b, fetch(x + WIDTH), levels);
-        add(&c, fetch(x + 2 * WIDTH), levels);
-        add(&d, fetch(x + 3 * WIDTH), levels);
+        add(&b, fetch(x + part), levels);
+        add(&c, fetch(x + 2 * part), levels);
+        add(&d, fetch(x + 3 * part), levels);
     }
-    for (; x < end; x += WIDTH) {
+    for (x += 3 * part; x < end; x += WIDTH) {
         add(&a, _mm512_maskz_loadu_pd(first_lanes(end - x), x), levels);
     }
     merge(&a, &b, &start, levels);
@@ -209,6 +212,87 @@ singles(const float *x, size_t n, mo_accumulator *acc)
 }
 
 # include "exactsum/attempts.h"
+
+/* --- many sums side by side ------------------------------------------- */
+
+/* The top, see kernels.h, for numbers like these n; those of the last vector
+ * that is not full do not count. */
+static int
+top_like(const char *x, size_t n)
+{
+    const __m512i magnitude = _mm512_set1_epi64(INT64_MAX);
+    __m512i greatest = _mm512_setzero_si512();
+    for (; n >= WIDTH; n -= WIDTH, x += WIDTH * sizeof(double)) {
+        const __m512i bits = _mm512_loadu_si512(x);
+        greatest =
+            _mm512_max_epu64(greatest, _mm512_and_epi64(bits, magnitude));
+    }
+    return (int)(_mm512_reduce_max_epu64(greatest) >> 52) - 1022;
+}
+
+/* Adds `count` rows to what WIDTH columns have at the first level, and to the
+ * rest. */
+static MO_ALWAYS_INLINE void
+add_splitting(const char *x, const int count, ptrdiff_t stride, double *taken,
+              double *rest)
+{
+    chain c = {.s1 = _mm512_loadu_pd(taken), .rest = _mm512_loadu_pd(rest)};
+    for (int i = 0; i < count; i++) {
+        add(&c, load(x + i * stride, sizeof(double)), 2);
+    }
+    _mm512_storeu_pd(taken, c.s1);
+    _mm512_storeu_pd(rest, c.rest);
+}
+
+/* The same for `width` columns. */
+static MO_ALWAYS_INLINE void
+add_rows_splitting(const char *x, const int count, size_t width,
+                   ptrdiff_t stride, double *rows)
+{
+    for (size_t j = 0; j < width; j += WIDTH, x += WIDTH * sizeof(double)) {
+        for (int i = 0; i < count; i++) {
+            MO_PREFETCH(x + i * stride + NEAR);
+        }
+        add_splitting(x, count, stride, rows + j, rows + width + j);
+    }
+}
+
+/* n rows of `width` doubles, a multiple of 8, into two with the same sums, if
+ * no flag is up after. */
+static void
+split_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
+              double *rows)
+{
+    const __m512d start = sigma(top_like(x, width), 1);
+    for (size_t j = 0; j < width; j += WIDTH) {
+        _mm512_storeu_pd(rows + j, start);
+        _mm512_storeu_pd(rows + width + j, _mm512_setzero_pd());
+    }
+    for (; n >= 8; n -= 8, x += 8 * stride) {
+        add_rows_splitting(x, 8, width, stride, rows);
+    }
+    for (; n > 0; n--, x += stride) {
+        add_rows_splitting(x, 1, width, stride, rows);
+    }
+    for (size_t j = 0; j < width; j += WIDTH) {
+        _mm512_storeu_pd(rows + j,
+                         _mm512_sub_pd(_mm512_loadu_pd(rows + j), start));
+    }
+}
+
+/* n rows of `length` doubles, each into two vectors with the same sum, if no
+ * flag is up after. */
+static void
+split_rows(const char *x, size_t n, size_t length, ptrdiff_t stride,
+           double *parts)
+{
+    const int top = top_like(x, length);
+    for (; n > 0; n--, x += stride, parts += 2 * WIDTH) {
+        condense((const double *)(const void *)x, length, top, parts, 2);
+    }
+}
+
+# define V_SPLITS
 
 # include "exactsum/plain.h"
 # define V_SUM(a, b) _mm512_add_round_pd(a, b, UNFLAGGED)

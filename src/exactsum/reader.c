@@ -6,6 +6,7 @@
  * at the size again, and owns the item it reads or locks the list. */
 #include "exactsum/reader.h"
 
+#include "exactsum/boxed.h"
 #include "exactsum/buffer.h"
 #include "exactsum/dispatch.h"
 #include "platform/fpenv.h"
@@ -16,11 +17,6 @@
  * who fills it gets a larger one, of 32 kB; 8 and 64 kB are as fast. */
 #define SMALL_BLOCK 256
 #define LARGE_BLOCK 4096
-
-/* Items ahead of the one being read whose float is fetched.  8 to 128 are
- * alike: a million floats, 32 MB with the list, take 3.6 ms in order of
- * address, 9 GB/s, and 43 ms shuffled (Ice Lake Xeon). */
-#define AHEAD 32
 
 /* Every int up to this size is a double, in any rounding mode. */
 #define EXACT_INT_LIMIT (INT64_C(1) << 53)
@@ -163,6 +159,12 @@ read_int(reader *r, PyObject *x)
 }
 
 static inline bool
+is_list_or_tuple(PyObject *x)
+{
+    return PyList_CheckExact(x) || PyTuple_CheckExact(x);
+}
+
+static inline bool
 has_float(PyTypeObject *type)
 {
     return type->tp_as_number != NULL && type->tp_as_number->nb_float != NULL;
@@ -256,17 +258,14 @@ report(reader *r)
                : 0;
 }
 
-/* How many of n items, from the first on, are plain; their values to out.
- * The item `ahead` of each is fetched from memory, which may be far away. */
-static inline Py_ssize_t
-gather(PyObject *const *items, Py_ssize_t n, Py_ssize_t ahead, double *out)
+/* How many of the first n items, which `more` follow, are plain; their values to
+ * out.  Floats are the rule, and ints among them the exception. */
+static size_t
+gather(PyObject *const *items, size_t n, size_t more, double *out)
 {
-    Py_ssize_t i = 0;
-    for (; i < n; i++) {
-        MO_PREFETCH(items[i + ahead]);
-        if (!as_plain_double(items[i], &out[i])) {
-            break;
-        }
+    size_t i = mo_unbox_floats(items, n, more, out);
+    while (i < n && as_plain_double(items[i], &out[i])) {
+        i++;
     }
     return i;
 }
@@ -276,20 +275,19 @@ gather(PyObject *const *items, Py_ssize_t n, Py_ssize_t ahead, double *out)
 static Py_ssize_t
 read_plain_lock_held(reader *r, PyObject *sequence, Py_ssize_t i)
 {
-    const Py_ssize_t n = PySequence_Fast_GET_SIZE(sequence) - i;
-    if (n <= 0) {
+    const Py_ssize_t there = PySequence_Fast_GET_SIZE(sequence) - i;
+    if (there <= 0) {
         return 0;
     }
     PyObject *const *items = PySequence_Fast_ITEMS(sequence) + i;
-    const Py_ssize_t ahead = n > 2 * AHEAD ? AHEAD : 0;
-    const Py_ssize_t room = (Py_ssize_t)(r->capacity - r->filled);
-    const Py_ssize_t plain =
-        gather(items, Py_MIN(room, n - ahead), ahead, &r->block[r->filled]);
-    r->filled += (size_t)plain;
+    const size_t n = Py_MIN((size_t)there, r->capacity - r->filled);
+    const size_t plain =
+        gather(items, n, (size_t)there - n, &r->block[r->filled]);
+    r->filled += plain;
     if (r->filled == r->capacity) {
         make_room(r);
     }
-    return plain;
+    return (Py_ssize_t)plain;
 }
 
 static Py_ssize_t
@@ -300,6 +298,56 @@ read_plain(reader *r, PyObject *sequence, Py_ssize_t i)
     plain = read_plain_lock_held(r, sequence, i);
     MO_END_CRITICAL_SECTION();
     return plain;
+}
+
+/* The items of rows of equal length, from row i on, or false: not all are lists
+ * or tuples, or there are not so many rows. */
+static bool
+find_rows(PyObject *sequence, Py_ssize_t i,
+          PyObject *const *rows[MO_UNBOXED_ROWS], size_t *length)
+{
+    if (PySequence_Fast_GET_SIZE(sequence) - i < MO_UNBOXED_ROWS) {
+        return false;
+    }
+    PyObject *const *items = PySequence_Fast_ITEMS(sequence) + i;
+    for (int k = 0; k < MO_UNBOXED_ROWS; k++) {
+        if (!is_list_or_tuple(items[k])) {
+            return false;
+        }
+        const size_t n = (size_t)PySequence_Fast_GET_SIZE(items[k]);
+        rows[k] = PySequence_Fast_ITEMS(items[k]);
+        if (k > 0 && n != *length) {
+            return false;
+        }
+        *length = n;
+    }
+    return true;
+}
+
+/* Gathers the floats of so many rows at once, from row i on, if there are such
+ * rows and room for them; how many rows.  Runs no Python code.  Without a GIL
+ * it would have to lock them all. */
+static Py_ssize_t
+read_rows(reader *r, PyObject *sequence, Py_ssize_t i)
+{
+    PyObject *const *rows[MO_UNBOXED_ROWS];
+    size_t length;
+    if (MO_FREE_THREADED || !find_rows(sequence, i, rows, &length) ||
+        length > r->capacity / MO_UNBOXED_ROWS) {
+        return 0;
+    }
+    const size_t count = MO_UNBOXED_ROWS * length;
+    if (r->filled + count > r->capacity) {
+        flush(r);
+    }
+    if (!mo_unbox_rows(rows, length, &r->block[r->filled])) {
+        return 0;
+    }
+    r->filled += count;
+    if (r->filled == r->capacity) {
+        make_room(r);
+    }
+    return MO_UNBOXED_ROWS;
 }
 
 /* Item i of a collection.  Takes over the reference. */
@@ -321,6 +369,7 @@ read_items(reader *r, PyObject *sequence)
 {
     for (Py_ssize_t i = 0;;) {
         Py_ssize_t plain = read_plain(r, sequence, i);
+        plain = plain > 0 ? plain : read_rows(r, sequence, i);
         PyObject *item = plain > 0 ? NULL : mo_sequence_item(sequence, i);
         if (plain == 0 && item == NULL) {
             return 0;
@@ -369,12 +418,6 @@ read_all(reader *r, PyObject *iterator)
     int failed = read_level(r, iterator, read_iterator);
     Py_DECREF(iterator);
     return failed;
-}
-
-static inline bool
-is_list_or_tuple(PyObject *x)
-{
-    return PyList_CheckExact(x) || PyTuple_CheckExact(x);
 }
 
 /* An item that is neither float, int, list, tuple nor text. */

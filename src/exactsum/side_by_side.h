@@ -26,11 +26,11 @@ condense_columns(const char *x, size_t n, size_t width, ptrdiff_t stride,
         mo_fp_begin();
         plain_columns(x, n, width, stride, rows, size);
     }
-#ifdef V_ROUND
+#ifdef V_SPLITS
     else {
         count = 2;
         mo_fp_begin();
-        round_columns(x, n, width, stride, rows);
+        split_columns(x, n, width, stride, rows);
     }
 #endif
     MO_KEEP_IN_MEMORY(rows);
@@ -89,9 +89,9 @@ columns3_singles(const void *x, size_t n, size_t width, ptrdiff_t stride,
 static bool
 rows(const void *x, size_t n, size_t length, ptrdiff_t stride, double *parts)
 {
-#ifdef V_ROUND
+#ifdef V_SPLITS
     mo_fp_begin();
-    round_rows(x, n, length, stride, parts);
+    split_rows(x, n, length, stride, parts);
     if (!mo_fp_rounded()) {
         return true;
     }

@@ -158,16 +158,14 @@ raise_axis_error(PyObject *axis, int ndim)
     Py_DECREF(error);
 }
 
-int
-mo_parse_axis(PyObject *axis, int ndim, int *result)
+/* 0..ndim-1 */
+static int
+parse_one_axis(PyObject *axis, int ndim, int *result)
 {
-    *result = ndim;
-    if (axis == NULL || axis == Py_None) {
-        return 0;
-    }
     if (!PyIndex_Check(axis)) {
         PyErr_Format(PyExc_TypeError,
-                     "axis must be None or an integer, not %.200s",
+                     "axis must be None, an integer or a tuple of them, not "
+                     "%.200s",
                      Py_TYPE(axis)->tp_name);
         return -1;
     }
@@ -181,4 +179,39 @@ mo_parse_axis(PyObject *axis, int ndim, int *result)
     }
     *result = (int)(number < 0 ? number + ndim : number);
     return 0;
+}
+
+/* ndim <= 2, so that a tuple names one axis or all. */
+static int
+parse_axes(PyObject *axes, int ndim, int *result)
+{
+    const Py_ssize_t n = PyTuple_GET_SIZE(axes);
+    int first = -1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (parse_one_axis(PyTuple_GET_ITEM(axes, i), ndim, result) < 0) {
+            return -1;
+        }
+        if (i == ndim || *result == first) {
+            PyErr_SetString(PyExc_ValueError, "duplicate value in 'axis'");
+            return -1;
+        }
+        first = *result;
+    }
+    if (n == 0) {
+        PyErr_SetString(PyExc_ValueError, "axis=() names no axis to go along");
+        return -1;
+    }
+    *result = n == ndim ? ndim : *result;
+    return 0;
+}
+
+int
+mo_parse_axis(PyObject *axis, int ndim, int *result)
+{
+    *result = ndim;
+    if (axis == NULL || axis == Py_None) {
+        return 0;
+    }
+    return PyTuple_Check(axis) ? parse_axes(axis, ndim, result)
+                               : parse_one_axis(axis, ndim, result);
 }

@@ -34,8 +34,8 @@ mo_is_number(PyObject *obj);
 int
 mo_parse_number(PyObject *number, const char *name, double *result);
 
-/* 0..ndim-1, or ndim for None; out of range is NumPy's AxisError if NumPy is
- * loaded, else its base IndexError. */
+/* 0..ndim-1, or ndim for None and for a tuple of all axes; out of range is
+ * NumPy's AxisError if NumPy is loaded, else its base IndexError. */
 int
 mo_parse_axis(PyObject *axis, int ndim, int *result);
 

@@ -83,10 +83,26 @@ sum_everything(reduction *r, mo_plan *plan, mo_accumulator *total)
     return layout.count;
 }
 
+/* *sum = that of few items, of a whole row or matrix; or false. */
+static bool
+sum_few(const reduction *r, const mo_plan *plan, double *sum)
+{
+    const mo_view *view = &r->view;
+    return r->filter.mask == NULL && !r->outcome.is_mean &&
+           r->outcome.initial == 0.0 && mo_view_is_contiguous(view) &&
+           mo_sum_few(plan->kernel, mo_view_at(view, 0, 0),
+                      (size_t)(view->shape[0] * view->shape[1]),
+                      (size_t)mo_itemsize(view->storage->typecode), sum);
+}
+
 static double
 reduce_all(reduction *r, mo_plan *plan)
 {
     mo_accumulator total;
+    double sum;
+    if (sum_few(r, plan, &sum)) {
+        return sum;
+    }
     mo_accumulator_init(&total);
     uint64_t n = sum_everything(r, plan, &total);
     if (r->outcome.is_mean) {

@@ -1,6 +1,8 @@
 /* feed.c - see feed.h. */
 #include "lazymap/feed.h"
 
+#include "exactsum/exactsum.h"
+
 /* --- Which sources ---------------------------------------------------------- */
 
 static bool
@@ -29,19 +31,24 @@ mo_feed_suits(mo_lazymap_state *state, const mo_cursor *cursor)
 
 /* --- Opening ------------------------------------------------------------------ */
 
-/* The items from the cursor on, while they are among `size`. */
+/* The items from `index` on in such steps that are among `size`. */
 static Py_ssize_t
-count_available(const mo_cursor *cursor, Py_ssize_t size)
+count_from(Py_ssize_t index, Py_ssize_t step, Py_ssize_t size)
 {
-    Py_ssize_t index = cursor->index, step = cursor->step;
     if (index < 0 || index >= size) {
         return 0;
     }
+    return step > 0 ? (size - 1 - index) / step + 1 : index / -step + 1;
+}
+
+/* The items from the cursor on. */
+static Py_ssize_t
+count_available(const mo_cursor *cursor, Py_ssize_t size)
+{
     if (cursor->kind != MO_CURSOR_STRIDE && cursor->kind != MO_CURSOR_WINDOW) {
-        return size - index;
+        return count_from(cursor->index, 1, size);
     }
-    Py_ssize_t fits =
-        step > 0 ? (size - 1 - index) / step + 1 : index / -step + 1;
+    const Py_ssize_t fits = count_from(cursor->index, cursor->step, size);
     return fits < cursor->remaining ? fits : cursor->remaining;
 }
 
@@ -141,6 +148,9 @@ read_range(const mo_feed *feed, Py_ssize_t skip, mo_value *room, size_t n)
  * are fetched. */
 #define AHEAD 16
 
+static_assert(sizeof(mo_value) == sizeof(double),
+              "lanes are doubles in a row");
+
 /* `ahead` is AHEAD, or 0 if so many items do not follow. */
 static size_t
 read_floats(PyObject **objects, Py_ssize_t step, Py_ssize_t ahead,
@@ -174,17 +184,22 @@ static size_t
 read_objects_lock_held(const mo_feed *feed, Py_ssize_t skip, mo_value *room,
                        size_t n, mo_type *type)
 {
-    Py_ssize_t first = feed->index + skip * feed->step;
-    Py_ssize_t last = first + ((Py_ssize_t)n - 1) * feed->step;
-    if (Py_MAX(first, last) >= PySequence_Fast_GET_SIZE(feed->sequence)) {
+    const Py_ssize_t step = feed->step, first = feed->index + skip * step;
+    const Py_ssize_t size = PySequence_Fast_GET_SIZE(feed->sequence);
+    const Py_ssize_t there = count_from(first, step, size);
+    const Py_ssize_t more =
+        Py_MIN(there, feed->available - skip) - (Py_ssize_t)n;
+    if (more < 0) {
         return 0;
     }
     PyObject **objects = PySequence_Fast_ITEMS(feed->sequence) + first;
-    bool more = feed->available - skip - (Py_ssize_t)n >= AHEAD;
-    Py_ssize_t ahead = more ? AHEAD : 0;
+    const Py_ssize_t ahead = more >= AHEAD ? AHEAD : 0;
     *type = PyFloat_CheckExact(*objects) ? MO_FLOAT : MO_INT;
-    return *type == MO_FLOAT ? read_floats(objects, feed->step, ahead, room, n)
-                             : read_ints(objects, feed->step, ahead, room, n);
+    if (*type == MO_INT) {
+        return read_ints(objects, step, ahead, room, n);
+    }
+    return step == 1 ? mo_unbox_floats(objects, n, (size_t)more, &room->f)
+                     : read_floats(objects, step, ahead, room, n);
 }
 
 static size_t

@@ -205,30 +205,38 @@ take_natively_lock_held(mo_iterator *self, mo_chain *chain)
     return mo_native_next(self->native, chain, self->cursor);
 }
 
+/* Whether the next value is to be had by calling; else it is in *value, as
+ * above. */
 static inline bool
-gives_natively_lock_held(const mo_iterator *self)
+must_call_lock_held(mo_iterator *self, mo_chain *chain, PyObject **value)
 {
-    return self->native != NULL && self->native->gives;
+    *value = NULL;
+    if (self->native == NULL) {
+        return true;
+    }
+    if (!self->native->gives) {
+        mo_native_called(self->native);
+        return true;
+    }
+    *value = take_natively_lock_held(self, chain);
+    return *value == NULL && !PyErr_Occurred();
 }
 
 /* The next item and the stage to go on from; NULL after iterator_stop. */
 static inline PyObject *
 take_item(mo_iterator *self, mo_chain *chain, Py_ssize_t *stage)
 {
-    PyObject *item = NULL;
-    bool called = true;
+    PyObject *item;
     *stage = 0;
     MO_BEGIN_CRITICAL_SECTION(self);
-    if (gives_natively_lock_held(self)) {
-        item = take_natively_lock_held(self, chain);
-        called = item == NULL && !PyErr_Occurred();
-        *stage = called ? 0 : chain->native;
-    }
-    if (called) {
+    if (must_call_lock_held(self, chain, &item)) {
         item = mo_cursor_next(&self->cursor[0]);
         if (item == NULL) {
             iterator_stop(self, 0);
         }
+    }
+    else {
+        *stage = chain->native;
     }
     MO_END_CRITICAL_SECTION();
     return item;
@@ -271,14 +279,11 @@ static inline bool
 take_several(mo_iterator *self, mo_chain *chain, PyObject **value,
              mo_arguments *args)
 {
-    bool taken, called = true;
-    *value = NULL;
+    bool taken;
     MO_BEGIN_CRITICAL_SECTION(self);
-    if (gives_natively_lock_held(self)) {
-        *value = take_natively_lock_held(self, chain);
-        called = *value == NULL && !PyErr_Occurred();
-    }
-    taken = called ? take_items_lock_held(self, args) : *value != NULL;
+    taken = must_call_lock_held(self, chain, value)
+                ? take_items_lock_held(self, args)
+                : *value != NULL;
     MO_END_CRITICAL_SECTION();
     return taken;
 }

@@ -132,6 +132,15 @@ mo_native_next(mo_native *native, mo_chain *chain, mo_cursor *cursors)
     return mo_native_next_block(native, chain, cursors);
 }
 
+/* Counts an item that was had by calling, without mo_native_next. */
+static inline void
+mo_native_called(mo_native *native)
+{
+    if (native->called > 0 && !native->busy) {
+        native->called--;
+    }
+}
+
 /* What a whole pass does with the values. */
 struct mo_consumer {
     /* Takes n results, or none of them, which are then had as objects; false
