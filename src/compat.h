@@ -463,6 +463,31 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_STORE_POINTER(place, p) ((void)(*(place) = (p)))
 #endif
 
+/* Lets go of a dict that only the caller knows, but whose table may have been
+ * another's, and other threads still be reading it: so CPython is told that
+ * they share it (_PyGC_BITS_SHARED), and frees the table once they have done. */
+static inline void
+mo_dict_retire(PyObject *dict)
+{
+#if MO_FREE_THREADED
+    dict->ob_gc_bits |= 1 << 4;
+    PyDict_Clear(dict);
+#endif
+    Py_DECREF(dict);
+}
+
+/* What a class has under a name: a new reference, or NULL without an exception.
+ * Not by getattr(), which a metaclass could answer with code. */
+static inline PyObject *
+mo_type_lookup(PyTypeObject *type, PyObject *name)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return _PyType_LookupRef(type, name);
+#else
+    return Py_XNewRef(_PyType_Lookup(type, name));
+#endif
+}
+
 /* Fills a place that is filled once and then only read: takes over `value`,
  * which is dropped if another thread was faster.  What is there, borrowed;
  * NULL if value is NULL, an error. */
@@ -606,7 +631,7 @@ mo_managed_values(PyObject *obj)
 static inline PyObject *
 mo_managed_dict(PyObject *obj)
 {
-    return ((PyObject **)obj)[-3];
+    return ((PyObject **)obj)[MO_FREE_THREADED ? -1 : -3];
 }
 
 static inline PyObject **

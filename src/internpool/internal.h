@@ -197,6 +197,11 @@ int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept);
 
+/* The same by a caller who has locked the pool, and releases the victims. */
+int
+mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
+                            PyObject **kept, mo_victims *victims);
+
 /* What became of strings; each function adds to them. */
 typedef struct {
     uint64_t seen;        /* exact strs looked at */
