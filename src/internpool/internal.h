@@ -15,7 +15,8 @@ typedef struct {
     vectorcallfunc vectorcall; /* pool(string) */
     PyObject *weakrefs;        /* the interpreter's list */
     mo_pool pool;
-    char pickle_contents; /* bool: whether pickles carry the residents */
+    int8_t pickle_contents; /* bool: whether pickles carry the residents;
+                               an attribute, so that there is no lock */
 } InternPoolObject;
 
 static inline mo_pool *
