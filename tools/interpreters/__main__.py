@@ -152,8 +152,6 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
         "PYTHONPATH": str(site),
         "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE", "quick"),
     }
-    if interpreter.abi.endswith("t"):
-        environment["PYTHON_GIL"] = "0"  # which memopt does not yet ask for
     if interpreter.sanitized:
         reports.mkdir()
         environment["TSAN_OPTIONS"] = (
