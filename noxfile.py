@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -235,17 +236,40 @@ def freethreaded(session: nox.Session) -> None:
     _interpreters(session, "3.13t")
 
 
+@nox.session(default=False)
+def parallel(session: nox.Session) -> None:
+    """Each test in four threads at once on that CPython; posargs: pytest's."""
+    some = session.posargs or IN_PARALLEL
+    _interpreters(session, "3.13t", some=("--parallel-threads=4", *some))
+
+
+@nox.session(default=False)
+def tsan(session: nox.Session) -> None:
+    """The tests of threads, where ThreadSanitizer sees races; posargs: pytest's."""
+    _interpreters(session, "3.13t-tsan", some=session.posargs or OF_THREADS)
+
+
+IN_PARALLEL = ("--iterations=2",)
+OF_THREADS = (
+    "tests/test_free_threading.py",
+    "tests/test_internpool_concurrency.py",
+    "tests/test_sum_threads.py",
+)
+
+
 @nox.session(default=False, name="next")
 def next_lane(session: nox.Session) -> None:
     """The tests on Debian sid's CPythons; posargs: pytest's."""
     _interpreters(session, "3.14", "3.15")
 
 
-def _interpreters(session: nox.Session, *versions: str) -> None:
+def _interpreters(
+    session: nox.Session, *names: str, some: Sequence[str] | None = None
+) -> None:
     session.install(*nox.project.dependency_groups(_project(), "cross"))
     session.chdir(ROOT)
-    arguments = (*versions, "--pytest", *session.posargs)
-    session.run("python", "-m", "tools.interpreters", *arguments)
+    tests = session.posargs if some is None else some
+    session.run("python", "-m", "tools.interpreters", *names, "--pytest", *tests)
 
 
 @nox.session

@@ -423,12 +423,12 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_FREE_THREADED 0
 #endif
 
-/* The last slots of the module, with what it promises: that interpreters may
- * each have a GIL of their own: from 3.13 on, as several at once did not end in
- * 3.12.1, for a reason not found yet.  That it needs none (Py_mod_gil,
- * 3.13) is to be added once ThreadSanitizer has nothing to say. */
+/* The last slots of the module, with what it promises: that it needs no GIL,
+ * and that interpreters may each have one of their own: from 3.13 on, as
+ * several at once did not end in 3.12.1, for a reason not found yet. */
 #if PY_VERSION_HEX >= 0x030D0000
 # define MO_LAST_SLOTS                                                     \
+     {Py_mod_gil, Py_MOD_GIL_NOT_USED},                                    \
      {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
      {                                                                     \
          0, NULL                                                           \
@@ -469,6 +469,31 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_LOAD_POINTER(place) (*(place))
 # define MO_STORE_POINTER(place, p) ((void)(*(place) = (p)))
 #endif
+
+/* Lets go of a dict that only the caller knows, but whose table may have been
+ * another's, and other threads still be reading it: so CPython is told that
+ * they share it (_PyGC_BITS_SHARED), and frees the table once they have done. */
+static inline void
+mo_dict_retire(PyObject *dict)
+{
+#if MO_FREE_THREADED
+    dict->ob_gc_bits |= 1 << 4;
+    PyDict_Clear(dict);
+#endif
+    Py_DECREF(dict);
+}
+
+/* What a class has under a name: a new reference, or NULL without an exception.
+ * Not by getattr(), which a metaclass could answer with code. */
+static inline PyObject *
+mo_type_lookup(PyTypeObject *type, PyObject *name)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return _PyType_LookupRef(type, name);
+#else
+    return Py_XNewRef(_PyType_Lookup(type, name));
+#endif
+}
 
 /* Fills a place that is filled once and then only read: takes over `value`,
  * which is dropped if another thread was faster.  What is there, borrowed;
@@ -613,7 +638,7 @@ mo_managed_values(PyObject *obj)
 static inline PyObject *
 mo_managed_dict(PyObject *obj)
 {
-    return ((PyObject **)obj)[-3];
+    return ((PyObject **)obj)[MO_FREE_THREADED ? -1 : -3];
 }
 
 static inline PyObject **

@@ -1,6 +1,8 @@
 """Settings shared by every test."""
 
 import os
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -31,9 +33,22 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.pluginmanager.hasplugin("run-parallel"):
+        mark_thread_unsafe(items)
     reason = "the heap cannot be scanned on a free-threaded CPython"
     for item in items:
         name = item.path.name
         if free_threaded and name.startswith(("test_advise_", "test_heap_scan")):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def mark_thread_unsafe(items: list[pytest.Item]) -> None:
+    """Mark the tests that are not for several threads, for pytest-run-parallel."""
+    table = Path(__file__).with_name("thread_unsafe.toml").read_text("utf-8")
+    for reason, names in tomllib.loads(table)["reasons"].items():
+        for item in items:
+            if item.nodeid.rpartition("tests/")[2].startswith(tuple(names)):
+                item.add_marker(pytest.mark.thread_unsafe(reason=reason))

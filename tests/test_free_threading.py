@@ -9,16 +9,19 @@ import contextlib
 import copy
 import itertools
 import math
+import os
 import pickle
 import random
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
-from support import free_threaded, run_threads
+from support import free_threaded, run_in_fresh_process, run_threads
 
 import memopt
 from memopt import ExactSum, FloatMatrix, InternPool, LazyMap, X, _memopt, fsum
@@ -276,6 +279,20 @@ class TestLazyMap:
         taken = drained(iter(values))
         assert sorted(itertools.chain(*taken)) == list(range(1, 3001))
 
+    def test_numbers_of_a_list_that_another_thread_holds(self) -> None:
+        """Who waits for the list is overtaken by those who need not."""
+        n = 20_000
+        ones, stop = [1] * n, threading.Event()
+        iterator = iter(LazyMap(lambda a, b: a * b + b, range(n), ones))
+        taken: list[list[int]] = [[] for _ in range(THREADS)]
+
+        def take(mine: list[int]) -> Callable[[], None]:
+            return lambda: mine.extend(iter(lambda: next(iterator, 0), 0))
+
+        takers = (then_stop(stop, take(mine)) for mine in taken)
+        run_threads(*takers, until(stop, ones.reverse), until(stop, ones.reverse))
+        assert sorted(itertools.chain(*taken)) == list(range(1, n + 1))
+
     def test_several_sources_stay_aligned(self) -> None:
         n = 3000
         sources = [range(n), list(range(n)), tuple(range(n)), bytearray(n)]
@@ -394,12 +411,17 @@ class TestLazyMap:
 class TestModule:
     def test_functions_of_the_module(self) -> None:
         numbers, best = [0.1] * 1000, _memopt._isas()[0]
+        operations = _memopt._set_operations("baseline")
+        short_pass = _memopt._set_short_pass(1)
 
         def work() -> None:
             for isa in _memopt._isas():
                 _memopt._set_isa(isa)
                 assert fsum(numbers) == 100.0
                 assert sum(_memopt._sum_steps()) > 0
+                _memopt._set_operations(random.choice(["baseline", operations]))
+                _memopt._set_short_pass(len(isa))
+                assert LazyMap(lambda x: x * 2, numbers).sum() == 200.0
             assert memopt.memory_info().resident > 0
             assert memopt.intern("a" * 20) is memopt.intern("a" * 20)
 
@@ -407,17 +429,128 @@ class TestModule:
             run_threads(*[repeated(work, 20)] * THREADS)
         finally:
             _memopt._set_isa(best)
+            _memopt._set_operations(operations)
+            _memopt._set_short_pass(short_pass)
 
-    def test_dedup_of_what_others_read(self) -> None:
+    def test_weak_references_come_and_go(self) -> None:
+        def check(make: Callable[[], Any]) -> None:
+            references: list[weakref.ref[Any]] = []
+            objects = [make() for _ in range(200)]
+
+            def refer() -> None:
+                with contextlib.suppress(IndexError):
+                    for i in itertools.count():
+                        references[-1:] = [weakref.ref(objects[i])]
+
+            run_threads(refer, refer, objects.clear)
+            assert all(reference() is None for reference in references)
+
+        for make in (
+            InternPool,
+            lambda: LazyMap(abs, []),
+            lambda: LazyMap(abs, iter([])),
+            lambda: FloatMatrix([[1.0]]),
+        ):
+            check(make)
+
+
+def text(n: int) -> str:
+    return "".join(["text ", str(n)])
+
+
+class Record:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Slotted:
+    __slots__ = ("more", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = self.more = text
+
+
+class TestDedup:
+    def test_of_what_others_change(self) -> None:
+        """Every item stays one of those that were put there."""
+        lists = [text(n % 9) for n in range(100)]
+        sets = {text(n) for n in range(100)}
+        dicts = {text(n): text(n) for n in range(100)}
+        records = [kind(text(n % 9)) for n in range(20) for kind in (Record, Slotted)]
+        shared = [lists, sets, dicts, records, {"dict": [dicts]}]
+        stop = threading.Event()
+
+        def change() -> None:
+            for n in range(300):
+                lists.append(text(n % 9))
+                del lists[n % 50]
+                lists[n % 50] = text(n % 9)
+                sets.add(text(n % 200))
+                sets.discard(text((n + 7) % 200))
+                dicts[text(n % 200)] = text(n % 200)
+                dicts.pop(text((n + 7) % 200), None)
+                record = records[n % len(records)]
+                record.text = record.more = text(n % 9)
+                assert vars(records[2 * (n % 20)]).keys() <= {"text", "more"}
+                if n % 50 == 0:
+                    sets.clear()
+                    dicts.clear()
+                    vars(records[0]).clear()
+                    records[0].text = text(0)
+
+        one, other = InternPool(), InternPool(50)
+        pools = [one, one, other]
+        dedups = [until(stop, lambda pool=pool: pool.dedup(shared)) for pool in pools]
+        run_threads(then_stop(stop, change), change, *dedups)
+        texts = set(map(text, range(200)))
+        assert set(lists) <= texts >= sets
+        assert all(key == value for key, value in dicts.items())
+        assert {record.text for record in records} <= texts
+        one._debug_validate()
+        other._debug_validate()
+
+    def test_keys_are_replaced_while_others_look_them_up(self) -> None:
+        keys = [text(n) for n in range(40)]
+        shared = dict(zip(keys, range(40), strict=True))
+        stop = threading.Event()
+
+        def replace() -> None:
+            for _ in range(50):
+                pool = InternPool()
+                for n in range(40):
+                    pool.intern(text(n))
+                pool.dedup([shared])
+                assert all(pool.intern(key) is key for key in shared)
+
+        def look() -> None:
+            for n in range(40):
+                assert shared[text(n)] == n
+            assert list(shared) == keys
+            assert shared | {} == dict(shared) == shared
+            assert sum(shared.values()) == sum(range(40))
+
+        run_threads(then_stop(stop, replace), until(stop, look), until(stop, look))
+
+    def test_frozensets_that_others_look_into(self) -> None:
+        shared, stop = frozenset(map(text, range(40))), threading.Event()
+
+        def replace() -> None:
+            for _ in range(50):
+                pool = InternPool()
+                for n in range(40):
+                    pool.intern(text(n))
+                pool.dedup([shared])
+
+        def look() -> None:
+            assert all(text(n) in shared for n in range(40))
+            assert shared == {*shared} == set(map(text, range(40)))
+            assert len(shared | {text(50)}) == 41
+
+        run_threads(then_stop(stop, replace), until(stop, look), until(stop, look))
+        assert shared == set(map(text, range(40)))
+
+    def test_of_what_others_read(self) -> None:
         """Dicts, sets, lists and instances keep their contents while walked."""
-
-        class Record:
-            def __init__(self, text: str) -> None:
-                self.text = text
-
-        def text(n: int) -> str:
-            return "".join(["text ", str(n)])
-
         shared: dict[Any, Any] = {
             "list": [text(n % 9) for n in range(50)],
             "dict": {text(n): text(n % 9) for n in range(50)},
@@ -441,6 +574,8 @@ class TestModule:
 
         run_threads(then_stop(stop, dedup), dedup, until(stop, read), until(stop, read))
 
+
+class TestLives:
     def test_objects_are_made_and_die_in_other_threads(self) -> None:
         with ThreadPoolExecutor(THREADS) as threads:
             made = threads.map(
@@ -455,6 +590,19 @@ class TestModule:
             )
             for a, b, c, d, e in made:
                 assert a.value == b[0] == next(c) == int(d[0]) == e.max_entries - 1
+
+
+@pytest.mark.skipif(not free_threaded, reason="there is nothing but a GIL")
+def test_importing_leaves_the_gil_off() -> None:
+    code = """
+import sys
+assert not sys._is_gil_enabled()
+import memopt, memopt._memopt, memopt.recognition, memopt.adapters
+print(sys._is_gil_enabled())
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHON_GIL"}
+    with mock.patch.dict(os.environ, environment, clear=True):
+        assert run_in_fresh_process(code) == "False\n"
 
 
 def test_the_heap_scan_refuses_a_free_threaded_cpython() -> None:

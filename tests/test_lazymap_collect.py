@@ -16,6 +16,7 @@ from lazymap_sources import (
     SIZED,
     identity,
 )
+from support import free_threaded
 
 from memopt import LazyMap
 
@@ -111,8 +112,10 @@ def test_final_size_is_allocated_at_once() -> None:
 
 def test_sizes_that_cannot_be() -> None:
     view = LazyMap(identity, range(sys.maxsize))
-    with pytest.raises(MemoryError):
-        view.to_list()
+    # PyList_New() of 3.13t frees memory that it has not got.
+    if not free_threaded or sys.version_info >= (3, 14):
+        with pytest.raises(MemoryError):
+            view.to_list()
     with pytest.raises(MemoryError):
         view.to_array()
     with pytest.raises(OverflowError):

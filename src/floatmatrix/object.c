@@ -192,9 +192,7 @@ mo_view_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    if (View_CAST(op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
+    PyObject_ClearWeakRefs(op);
     Py_XDECREF(View_CAST(op)->view.storage);
     type->tp_free(op);
     Py_DECREF(type);

@@ -43,10 +43,9 @@ fetch_residents(const mo_pool *pool, PyObject *const *strings, int n,
     }
 }
 
-/* 0, or -1 with an exception set. */
-static int
-intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
-                         PyObject **kept, mo_victims *victims)
+int
+mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
+                            PyObject **kept, mo_victims *victims)
 {
     lookups block;
     assert(n <= MO_STRINGS);
@@ -75,8 +74,8 @@ mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
     mo_victims victims;
     victims.count = 0;
     MO_BEGIN_CRITICAL_SECTION(op);
-    status =
-        intern_strings_lock_held(mo_pool_of(op), strings, n, kept, &victims);
+    status = mo_intern_strings_lock_held(mo_pool_of(op), strings, n, kept,
+                                         &victims);
     MO_END_CRITICAL_SECTION();
     mo_victims_release(&victims);
     return status;
@@ -111,7 +110,7 @@ intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
     if (count == 0) {
         return 0;
     }
-    if (intern_strings_lock_held(pool, strings, count, kept, victims) < 0) {
+    if (mo_intern_strings_lock_held(pool, strings, count, kept, victims) < 0) {
         return -1;
     }
     *seen += (uint64_t)count;

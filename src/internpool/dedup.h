@@ -16,7 +16,10 @@
  * An item is only ever replaced by an equal one of its type, and only where it
  * still is at the moment of writing: code that runs in between, of a signal
  * handler, a finalizer or a key's __hash__, may change anything, and is at
- * worst not walked.  The stack owns what is on it. */
+ * worst not walked.  So may other threads: a container is locked while it is
+ * read and while it is written, not in between, and what is taken out of it
+ * is owned meanwhile, unless the GIL is held and no code runs.  The stack owns
+ * what is on it. */
 #ifndef MO_INTERNPOOL_DEDUP_H
 #define MO_INTERNPOOL_DEDUP_H
 
@@ -99,6 +102,15 @@ mo_walk_end(mo_walk *w);
 
 mo_container
 mo_container_kind(const mo_walk *w, PyObject *object);
+
+/* False for most of what the walk neither changes nor enters. */
+static inline bool
+mo_may_be_walked(PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    return PyType_HasFeature((PyTypeObject *)type, Py_TPFLAGS_HAVE_GC) ||
+           type->tp_as_buffer != NULL;
+}
 
 /* Whether the walk may change or enter an object. */
 static inline bool

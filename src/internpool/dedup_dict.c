@@ -2,7 +2,9 @@
  *
  * Values are written like any assignment.  Nothing replaces a key and keeps
  * the order, so a dict with a key to be replaced is built anew beside, and the
- * two exchange their tables, which can neither fail half way nor run code. */
+ * two exchange their tables, which can neither fail half way nor run code.
+ * Other threads may still be reading the old one, which is freed like one that
+ * a dict has outgrown. */
 #include "internpool/dedup.h"
 
 /* Whether a dict has a value under a key: 1 or 0, or -1 with an exception set.
@@ -38,18 +40,27 @@ mo_fetch_dict(PyObject *dict)
 {
     PyObject *value;
     Py_ssize_t position = 0;
+    MO_BEGIN_CRITICAL_SECTION(dict);
     for (int i = 0;
          i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
         mo_str_fetch(value);
     }
+    MO_END_CRITICAL_SECTION();
 }
 
 static void
-read_part(PyObject *dict, Py_ssize_t *position, part *items)
+hold(part *items)
 {
-    items->count = 0;
-    items->plain = true;
-    items->held = false;
+    for (int i = 0; i < items->count && !items->held; i++) {
+        Py_INCREF(items->key[i]);
+        Py_INCREF(items->value[i]);
+    }
+    items->held = true;
+}
+
+static void
+read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
+{
     PyObject *key, *value;
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
@@ -58,16 +69,21 @@ read_part(PyObject *dict, Py_ssize_t *position, part *items)
         items->key[items->count] = key;
         items->value[items->count++] = value;
     }
+    if (MO_FREE_THREADED) {
+        hold(items);
+    }
 }
 
+/* To be followed by let_go(). */
 static void
-hold(part *items)
+read_part(PyObject *dict, Py_ssize_t *position, part *items)
 {
-    for (int i = 0; i < items->count; i++) {
-        Py_INCREF(items->key[i]);
-        Py_INCREF(items->value[i]);
-    }
-    items->held = true;
+    items->count = 0;
+    items->plain = true;
+    items->held = false;
+    MO_BEGIN_CRITICAL_SECTION(dict);
+    read_part_lock_held(dict, position, items);
+    MO_END_CRITICAL_SECTION();
 }
 
 static void
@@ -108,6 +124,20 @@ choose(mo_walk *w, const part *items, choice *strings, choice *others,
     return 0;
 }
 
+/* 1 if it is written, 0 if it is not there any more, or -1 with an exception
+ * set.  Locked as a whole: from CPython 3.14 on, PyDict_SetItem() does not let go
+ * of a lock that is held. */
+static int
+write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
+{
+    int there =
+        items->held ? has_item(dict, items->key[i], items->value[i]) : 1;
+    if (there <= 0) {
+        return there;
+    }
+    return PyDict_SetItem(dict, items->key[i], new) < 0 ? -1 : 1;
+}
+
 /* Writes `new`, if that is not what is there already, for the value i of a
  * part. */
 static int
@@ -117,20 +147,21 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     if (new == old) {
         return 0;
     }
-    int status = items->held ? has_item(dict, items->key[i], old) : 1;
-    if (status <= 0) {
-        return status;
-    }
+    int status;
     Py_INCREF(old);
-    status = PyDict_SetItem(dict, items->key[i], new);
-    if (status == 0) {
+    MO_BEGIN_CRITICAL_SECTION(dict);
+    status = write_lock_held(dict, items, i, new);
+    MO_END_CRITICAL_SECTION();
+    if (status > 0) {
         w->strings.replaced += PyUnicode_CheckExact(old);
         if (items->held) {
             items->value[i] = NULL;
             Py_DECREF(old);
         }
+        mo_walk_drop(w, old);
+        return 0;
     }
-    mo_walk_drop(w, old);
+    Py_DECREF(old);
     return status;
 }
 
@@ -182,19 +213,17 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
         return -1;
     }
     for (int i = 0; i < others.count; i++) {
-        if (mo_walk_later(w, items->value[others.at[i]], 1) < 0) {
+        PyObject *value = items->value[others.at[i]];
+        if (mo_walk_later(w, value, 1 + items->held) < 0) {
             return -1;
         }
     }
     if (!items->plain || tuples.count > 0) {
         hold(items);
     }
-    int status = intern_values(w, dict, items, &strings);
-    if (status == 0) {
-        status = remake_tuples(w, dict, items, &tuples);
-    }
-    let_go(items);
-    return status;
+    return intern_values(w, dict, items, &strings) < 0
+               ? -1
+               : remake_tuples(w, dict, items, &tuples);
 }
 
 /* --- keys ---------------------------------------------------------------- */
@@ -220,38 +249,50 @@ is_replaced(mo_walk *w, PyObject *key)
     return kept != key;
 }
 
-/* Whether a dict's keys have to be walked: 1 or 0, or -1 with an exception
- * set.  `items` are the first, *position is behind them. */
+/* Whether the keys of a part have to be walked: 1 or 0, or -1 with an exception
+ * set.  Counts those that are strs. */
 static int
-wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
+wants_part(mo_walk *w, const part *items, uint64_t *seen)
 {
-    /* An OrderedDict has the keys a second time; those of a split table,
-     * attribute names, are interned. */
-    if (!w->keys || PyODict_Check(dict) ||
-        ((PyDictObject *)dict)->ma_values != NULL) {
-        return 0;
-    }
-    uint64_t seen = 0;
-    int i = 0;
-    PyObject *key;
-    while (i < items->count || (items->count == MO_STRINGS &&
-                                PyDict_Next(dict, &position, &key, NULL))) {
-        key = i < items->count ? items->key[i++] : key;
+    for (int i = 0; i < items->count; i++) {
+        PyObject *key = items->key[i];
         int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
                                                : mo_walk_wants(w, key);
         if (status != 0) {
             return status;
         }
-        seen += PyUnicode_CheckExact(key);
+        *seen += PyUnicode_CheckExact(key);
     }
-    w->strings.seen += seen;
     return 0;
+}
+
+/* The same of a dict.  `first` is its first part, `position` is behind it. */
+static int
+wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
+{
+    /* An OrderedDict has the keys a second time; those of a split table,
+     * attribute names, are interned. */
+    if (!w->keys || PyODict_Check(dict) ||
+        MO_LOAD_POINTER(&((PyDictObject *)dict)->ma_values) != NULL) {
+        return 0;
+    }
+    uint64_t seen = 0;
+    int status = wants_part(w, first, &seen), count = first->count;
+    while (status == 0 && count == MO_STRINGS) {
+        part items;
+        read_part(dict, &position, &items);
+        status = wants_part(w, &items, &seen);
+        count = items.count;
+        let_go(&items);
+    }
+    w->strings.seen += status == 0 ? seen : 0;
+    return status;
 }
 
 /* A new dict of the same values under the new keys; with fewer of them if one
  * of the old keys cannot be found, so that their hashes stay as they are. */
 static PyObject *
-with_keys(PyObject *dict, PyObject *now, PyObject *before)
+with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
 {
     PyObject *made = PyDict_New();
     PyObject *key, *value;
@@ -281,7 +322,8 @@ with_keys(PyObject *dict, PyObject *now, PyObject *before)
 /* Whether two dicts hold the same values in the same order, `made` under the
  * keys that are listed. */
 static bool
-are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
+are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
+                    PyObject *before)
 {
     PyObject *key, *value, *made_key, *made_value;
     Py_ssize_t at = 0, made_at = 0, i = 0;
@@ -300,27 +342,42 @@ are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
 
 /* Exchanges the tables of two dicts that have no split one. */
 static void
-exchange_tables(PyDictObject *a, PyDictObject *b)
+exchange_tables_lock_held(PyDictObject *a, PyDictObject *b)
 {
     PyDictKeysObject *keys = a->ma_keys;
-    a->ma_keys = b->ma_keys;
-    b->ma_keys = keys;
+    MO_STORE_POINTER(&a->ma_keys, b->ma_keys);
+    MO_STORE_POINTER(&b->ma_keys, keys);
     assert(a->ma_used == b->ma_used);
     assert(a->ma_values == NULL && b->ma_values == NULL);
+}
+
+/* Whether the tables of two dicts that are alike have been exchanged. */
+static bool
+exchange_if_alike(PyObject *dict, PyObject *made, PyObject *now,
+                  PyObject *before)
+{
+    bool alike;
+    MO_BEGIN_CRITICAL_SECTION2(dict, made);
+    alike = are_alike_lock_held(dict, made, now, before);
+    if (alike) {
+        exchange_tables_lock_held((PyDictObject *)dict, (PyDictObject *)made);
+    }
+    MO_END_CRITICAL_SECTION2();
+    return alike;
 }
 
 static int
 write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
 {
-    PyObject *made = with_keys(dict, now, before);
+    PyObject *made;
+    MO_BEGIN_CRITICAL_SECTION(dict);
+    made = with_keys_lock_held(dict, now, before);
+    MO_END_CRITICAL_SECTION();
     if (made == NULL) {
         return -1;
     }
-    bool alike = are_alike(dict, made, now, before);
-    if (alike) {
-        exchange_tables((PyDictObject *)dict, (PyDictObject *)made);
-    }
-    Py_DECREF(made);
+    bool alike = exchange_if_alike(dict, made, now, before);
+    mo_dict_retire(made);
     for (Py_ssize_t i = 0; alike && i < PyList_GET_SIZE(now); i++) {
         if (PyList_GET_ITEM(now, i) != PyList_GET_ITEM(before, i)) {
             mo_drop_replaced(w, mo_take(before, i));
@@ -351,6 +408,7 @@ mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
     read_part(dict, position, &items);
     int status = first ? wants_keys(w, dict, &items, *position) : 0;
     if (status > 0) {
+        let_go(&items);
         status = walk_keys(w, dict);
         *position = 0;
         read_part(dict, position, &items);
@@ -358,5 +416,6 @@ mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
     if (status == 0) {
         status = walk_part(w, dict, &items);
     }
+    let_go(&items);
     return status < 0 ? -1 : items.count == MO_STRINGS;
 }

@@ -45,6 +45,15 @@ write_rotating(mo_walk *w, PyObject *deque, PyObject *items, PyObject *before)
     return 0;
 }
 
+static int
+write_deque_lock_held(mo_walk *w, PyObject *deque, PyObject *items,
+                      PyObject *before)
+{
+    return PyList_GET_SIZE(items) == PyObject_Size(deque)
+               ? write_rotating(w, deque, items, before)
+               : 0;
+}
+
 int
 mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
 {
@@ -52,9 +61,10 @@ mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
     PyObject *before = PySequence_List(deque);
     PyObject *items = before ? mo_walk_listed(w, before, w->values) : NULL;
     int status = items ? 0 : -1;
-    if (status == 0 && mo_lists_differ(items, before) &&
-        PyList_GET_SIZE(items) == PyObject_Size(deque)) {
-        status = write_rotating(w, deque, items, before);
+    if (status == 0 && mo_lists_differ(items, before)) {
+        MO_BEGIN_CRITICAL_SECTION(deque);
+        status = write_deque_lock_held(w, deque, items, before);
+        MO_END_CRITICAL_SECTION();
     }
     Py_XDECREF(items);
     Py_XDECREF(before);
@@ -70,25 +80,68 @@ append_referent(PyObject *object, void *items)
     return PyList_Append(items, object);
 }
 
+/* The __dict__ of an instance, if there is one already; borrowed. */
+static PyObject *
+managed_dict(PyObject *instance)
+{
+    return PyType_HasFeature(Py_TYPE(instance), Py_TPFLAGS_MANAGED_DICT)
+               ? mo_managed_dict(instance)
+               : NULL;
+}
+
+/* The same as a new reference, where other threads may change it. */
+static PyObject *
+dict_of(PyObject *instance)
+{
+    PyObject *dict = NULL;
+    if (MO_FREE_THREADED) {
+        MO_BEGIN_CRITICAL_SECTION(instance);
+        dict = Py_XNewRef(managed_dict(instance));
+        MO_END_CRITICAL_SECTION();
+    }
+    return dict;
+}
+
+/* Attributes are guarded by the lock of the instance or, once there is one, of
+ * its __dict__: 1 if that is still `dict`, 0 if not, -1 with an exception. */
+static int
+list_referents(PyObject *instance, PyObject *dict, PyObject *items)
+{
+    int status;
+    MO_BEGIN_CRITICAL_SECTION2(instance, dict ? dict : instance);
+    status = !MO_FREE_THREADED || managed_dict(instance) == dict;
+    if (status > 0 && Py_TYPE(instance)->tp_traverse(instance, append_referent,
+                                                     items) != 0) {
+        status = -1;
+    }
+    MO_END_CRITICAL_SECTION2();
+    return status;
+}
+
 /* What the collector sees: the values of attributes, or the __dict__ with
  * them.  To ask for that would make one, which takes more than it may save. */
 static PyObject *
 list_instance(PyObject *instance)
 {
     PyObject *items = PyList_New(0);
-    if (items != NULL && Py_TYPE(instance)->tp_traverse(
-                             instance, append_referent, items) != 0) {
+    int status = items != NULL ? 0 : -1;
+    while (status == 0) {
+        PyObject *dict = dict_of(instance);
+        status = list_referents(instance, dict, items);
+        Py_XDECREF(dict);
+    }
+    if (status < 0) {
         Py_CLEAR(items);
     }
     return items;
 }
 
 /* Whether instances keep an attribute in a place of their own, where no code
- * is between: in __dict__ or a slot. */
+ * is between: in __dict__ or a slot.  `of_class` is what the class has, or
+ * NULL. */
 static bool
-is_plain_attribute(PyTypeObject *type, PyObject *name)
+is_plain_attribute(PyObject *of_class)
 {
-    PyObject *of_class = _PyType_Lookup(type, name);
     if (of_class == NULL) {
         return true;
     }
@@ -100,6 +153,16 @@ is_plain_attribute(PyTypeObject *type, PyObject *name)
            Py_TYPE(of_class)->tp_descr_set == NULL;
 }
 
+/* Whether an attribute may be written to, and `old` not be the class's. */
+static bool
+is_own_attribute(PyTypeObject *type, PyObject *name, PyObject *old)
+{
+    PyObject *of_class = mo_type_lookup(type, name);
+    bool own = is_plain_attribute(of_class) && of_class != old;
+    Py_XDECREF(of_class);
+    return own;
+}
+
 /* Writes `new` to an attribute that is `old`, if one of these is.  1 if so, 0
  * if not, -1 with an exception set. */
 static int
@@ -109,8 +172,7 @@ write_attribute(PyObject *instance, PyObject *names, PyObject *new,
     PyTypeObject *type = Py_TYPE(instance);
     for (Py_ssize_t i = 1; i < PyList_GET_SIZE(names); i++) {
         PyObject *name = PyList_GET_ITEM(names, i);
-        if (!is_plain_attribute(type, name) ||
-            _PyType_Lookup(type, name) == old) {
+        if (!is_own_attribute(type, name, old)) {
             continue;
         }
         PyObject *value = PyObject_GenericGetAttr(instance, name);

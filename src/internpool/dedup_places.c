@@ -8,9 +8,16 @@
  * long as some tens of them. */
 #define ARRAY_PART 1024
 
-/* The place of an item, borrowed; NULL if there is none.  It may hold NULL. */
+/* The place of an item, borrowed; NULL if there is none.  It may hold NULL.
+ * Only as long as the container is locked, if other threads may change it. */
 typedef PyObject **
 place_of(const void *container, Py_ssize_t position);
+
+/* A container, and how to find its places. */
+typedef struct {
+    PyObject *object;  /* borrowed: what its lock belongs to */
+    const void *items; /* borrowed: what the places are asked for */
+} whole;
 
 /* --- strings ------------------------------------------------------------- */
 
@@ -20,96 +27,157 @@ typedef struct {
     PyObject *string[MO_STRINGS]; /* borrowed from the place */
 } found;
 
-/* Runs no Python code, since it releases nothing but strs. */
-static int
-replace_strings(mo_walk *w, const found *strings)
+static MO_ALWAYS_INLINE void
+find_strings_lock_held(found *strings, place_of *at, const void *items,
+                       Py_ssize_t start, Py_ssize_t stop)
 {
-    PyObject *kept[MO_STRINGS];
-    w->strings.seen += (uint64_t)strings->count;
-    if (mo_intern_strings(w->pool, strings->string, strings->count, kept) <
-        0) {
+    strings->count = 0;
+    for (Py_ssize_t i = start; i < stop; i++) {
+        PyObject **place = at(items, i);
+        PyObject *item = place != NULL ? *place : NULL;
+        if (item != NULL && PyUnicode_CheckExact(item) &&
+            MO_STR_IS_READY(item)) {
+            strings->place[strings->count] = place;
+            strings->string[strings->count++] = item;
+        }
+    }
+}
+
+/* What is kept goes into the places; readers without a lock see either. */
+static int
+replace_strings_lock_held(mo_pool *pool, const found *strings, PyObject **kept,
+                          mo_victims *victims)
+{
+    if (strings->count == 0) {
+        return 0;
+    }
+    if (mo_intern_strings_lock_held(pool, strings->string, strings->count,
+                                    kept, victims) < 0) {
         return -1;
     }
     for (int i = 0; i < strings->count; i++) {
-        if (kept[i] == strings->string[i]) {
-            Py_DECREF(kept[i]);
-            continue;
+        if (kept[i] != strings->string[i]) {
+            MO_STORE_POINTER(strings->place[i], kept[i]);
         }
-        *strings->place[i] = kept[i];
-        w->strings.replaced++;
-        mo_walk_drop(w, strings->string[i]);
     }
     return 0;
 }
 
-/* Interns the strings at up to MO_STRINGS positions. */
-static MO_ALWAYS_INLINE int
-intern_places(mo_walk *w, place_of *at, const void *container,
-              Py_ssize_t start, Py_ssize_t stop)
+/* Releases what has been replaced, and counts. */
+static void
+drop_strings(mo_walk *w, const found *strings, PyObject *const *kept)
 {
-    found strings;
-    strings.count = 0;
-    for (Py_ssize_t i = start; i < stop; i++) {
-        PyObject **place = at(container, i);
-        PyObject *item = place != NULL ? *place : NULL;
-        if (item != NULL && PyUnicode_CheckExact(item) &&
-            MO_STR_IS_READY(item)) {
-            strings.place[strings.count] = place;
-            strings.string[strings.count++] = item;
-        }
+    w->strings.seen += (uint64_t)strings->count;
+    for (int i = 0; i < strings->count; i++) {
+        w->strings.replaced += kept[i] != strings->string[i];
+        mo_walk_drop(w, strings->string[i]);
     }
-    return strings.count > 0 ? replace_strings(w, &strings) : 0;
+}
+
+/* Interns the strings at up to MO_STRINGS positions.  Container and pool are
+ * locked together, so that what is borrowed from a place stays in it.  Runs no
+ * Python code, since it releases nothing but strs. */
+static MO_ALWAYS_INLINE int
+intern_places(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
+              Py_ssize_t stop)
+{
+    int status;
+    found strings;
+    PyObject *kept[MO_STRINGS];
+    mo_victims victims;
+    victims.count = 0;
+    MO_BEGIN_CRITICAL_SECTION2(container.object, w->pool);
+    find_strings_lock_held(&strings, at, container.items, start, stop);
+    status = replace_strings_lock_held(mo_pool_of(w->pool), &strings, kept,
+                                       &victims);
+    MO_END_CRITICAL_SECTION2();
+    mo_victims_release(&victims);
+    if (status == 0) {
+        drop_strings(w, &strings, kept);
+    }
+    return status;
 }
 
 /* --- everything else ----------------------------------------------------- */
 
-/* Makes the tuple at a position anew. */
-static int
-replace_tuple(mo_walk *w, place_of *at, const void *container,
-              Py_ssize_t position, PyObject *tuple)
+/* Items that may have others in them. */
+typedef struct {
+    int count;
+    Py_ssize_t position[MO_STRINGS];
+    PyObject *item[MO_STRINGS]; /* owned */
+} others;
+
+static MO_ALWAYS_INLINE void
+find_others(others *items, place_of *at, whole container, Py_ssize_t start,
+            Py_ssize_t stop)
 {
-    Py_INCREF(tuple);
-    PyObject *instead = mo_walk_tuple(w, tuple, 2);
+    items->count = 0;
+    MO_BEGIN_CRITICAL_SECTION(container.object);
+    for (Py_ssize_t i = start; i < stop; i++) {
+        PyObject **place = at(container.items, i);
+        PyObject *item = place != NULL ? *place : NULL;
+        if (item != NULL && !PyUnicode_CheckExact(item) &&
+            mo_may_be_walked(item)) {
+            items->position[items->count] = i;
+            items->item[items->count++] = Py_NewRef(item);
+        }
+    }
+    MO_END_CRITICAL_SECTION();
+}
+
+/* Puts another tuple where one is, if it still is there. */
+static MO_ALWAYS_INLINE void
+write_tuple(place_of *at, whole container, Py_ssize_t position,
+            PyObject *tuple, PyObject *instead)
+{
+    PyObject *replaced = NULL;
+    MO_BEGIN_CRITICAL_SECTION(container.object);
+    PyObject **place = at(container.items, position);
+    if (place != NULL && *place == tuple && instead != tuple) {
+        MO_STORE_POINTER(place, Py_NewRef(instead));
+        replaced = tuple;
+    }
+    MO_END_CRITICAL_SECTION();
+    Py_XDECREF(replaced);
+}
+
+/* Walks an item, of which the place and the caller have a reference each. */
+static MO_ALWAYS_INLINE int
+walk_item(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
+          PyObject *item)
+{
+    int status = mo_is_remade(w, item);
+    if (status <= 0) {
+        return status < 0 ? -1 : mo_walk_later(w, item, 2);
+    }
+    PyObject *instead = mo_walk_tuple(w, item, 2);
     if (instead == NULL) {
-        Py_DECREF(tuple);
         return -1;
     }
-    PyObject **place = at(container, position);
-    if (place != NULL && *place == tuple) {
-        *place = Py_NewRef(instead);
-        Py_DECREF(tuple);
-    }
+    write_tuple(at, container, position, item, instead);
     Py_DECREF(instead);
-    Py_DECREF(tuple);
     return 0;
 }
 
 static MO_ALWAYS_INLINE int
-walk_items(mo_walk *w, place_of *at, const void *container, Py_ssize_t start,
+walk_items(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
            Py_ssize_t stop)
 {
-    for (Py_ssize_t i = start; i < stop; i++) {
-        PyObject **place = at(container, i);
-        PyObject *item = place != NULL ? *place : NULL;
-        if (item == NULL || PyUnicode_CheckExact(item)) {
-            continue;
+    int status = 0;
+    others items;
+    find_others(&items, at, container, start, stop);
+    for (int i = 0; i < items.count; i++) {
+        if (status == 0) {
+            status =
+                walk_item(w, at, container, items.position[i], items.item[i]);
         }
-        int status = mo_is_remade(w, item);
-        if (status > 0) {
-            status = replace_tuple(w, at, container, i, item);
-        }
-        else if (status == 0) {
-            status = mo_walk_later(w, item, 1);
-        }
-        if (status < 0) {
-            return -1;
-        }
+        Py_DECREF(items.item[i]);
     }
-    return 0;
+    return status;
 }
 
 static MO_ALWAYS_INLINE int
-walk_places(mo_walk *w, place_of *at, const void *container, Py_ssize_t start,
+walk_places(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
             Py_ssize_t stop)
 {
     if (w->values && intern_places(w, at, container, start, stop) < 0) {
@@ -138,7 +206,8 @@ mo_walk_list(mo_walk *w, PyObject *list, Py_ssize_t *position)
 {
     const Py_ssize_t start = *position;
     *position = end_of_part(start, MO_STRINGS, PyList_GET_SIZE(list));
-    return walk_places(w, list_place, list, start, *position) < 0
+    return walk_places(w, list_place, (whole){list, list}, start, *position) <
+                   0
                ? -1
                : *position < PyList_GET_SIZE(list);
 }
@@ -157,15 +226,28 @@ set_place(const void *set, Py_ssize_t position)
                : NULL;
 }
 
+static Py_ssize_t
+places_of_set(PyObject *set)
+{
+    Py_ssize_t places;
+    MO_BEGIN_CRITICAL_SECTION(set);
+    places = ((PySetObject *)set)->mask + 1;
+    MO_END_CRITICAL_SECTION();
+    return places;
+}
+
 int
 mo_walk_set(mo_walk *w, PyObject *set, Py_ssize_t *position)
 {
     const Py_ssize_t start = *position;
-    const Py_ssize_t *mask = &((PySetObject *)set)->mask;
-    *position = end_of_part(start, MO_STRINGS, *mask + 1);
-    return walk_places(w, set_place, set, start, *position) < 0
+    if (MO_FREE_THREADED && PyFrozenSet_CheckExact(set)) {
+        *position = 1;
+        return 0; /* other threads look into it without a lock */
+    }
+    *position = end_of_part(start, MO_STRINGS, places_of_set(set));
+    return walk_places(w, set_place, (whole){set, set}, start, *position) < 0
                ? -1
-               : *position <= *mask;
+               : *position < places_of_set(set);
 }
 
 /* --- NumPy arrays -------------------------------------------------------- */
@@ -216,7 +298,8 @@ mo_walk_array(mo_walk *w, PyObject *array, Py_ssize_t *position)
     while (status == 0 && *position < stop) {
         Py_ssize_t start = *position;
         *position = end_of_part(start, MO_STRINGS, stop);
-        status = walk_places(w, array_place, &buffer, start, *position);
+        status = walk_places(w, array_place, (whole){array, &buffer}, start,
+                             *position);
     }
     PyBuffer_Release(&buffer);
     return status < 0 ? -1 : *position < size;

@@ -24,14 +24,15 @@ can_be_remade(PyTypeObject *type)
         type->tp_del != NULL) {
         return 0; /* might compare by identity, or notice its own end */
     }
-    /* Not by getattr(), which a metaclass could answer with code: the callers
-     * hold borrowed references. */
+    /* Runs no code: the callers hold borrowed references. */
     PyObject *name = PyUnicode_InternFromString("_fields");
     if (name == NULL) {
         return -1;
     }
-    int is_named = _PyType_Lookup(type, name) != NULL;
+    PyObject *fields = mo_type_lookup(type, name);
     Py_DECREF(name);
+    int is_named = fields != NULL;
+    Py_XDECREF(fields);
     return is_named;
 }
 

@@ -93,14 +93,15 @@ static inline void
 fetch_table(mo_container kind, PyObject *object)
 {
     if (kind == MO_DICT) {
-        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
+        const char *table =
+            (const char *)MO_LOAD_POINTER(&((PyDictObject *)object)->ma_keys);
         MO_PREFETCH(table);
         MO_PREFETCH(table + 64);
         MO_PREFETCH(table + 128);
         MO_PREFETCH(table + 192);
     }
     else if (kind == MO_LIST) {
-        MO_PREFETCH(((PyListObject *)object)->ob_item);
+        MO_PREFETCH(MO_LOAD_POINTER(&((PyListObject *)object)->ob_item));
     }
 }
 
@@ -175,10 +176,7 @@ step(mo_walk *w)
         mo_fetch_dict(w->open[place - 1].object);
     }
     w->containers += top.position == 0;
-    int more;
-    MO_BEGIN_CRITICAL_SECTION(top.object);
-    more = part_of(top.kind)(w, top.object, &top.position);
-    MO_END_CRITICAL_SECTION();
+    int more = part_of(top.kind)(w, top.object, &top.position);
     if (more < 0) {
         return -1;
     }

@@ -40,7 +40,11 @@ get_policy(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_adaptive(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(mo_pool_of(op)->gate.adaptive);
+    bool adaptive;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    adaptive = mo_pool_of(op)->gate.adaptive;
+    MO_END_CRITICAL_SECTION();
+    return PyBool_FromLong(adaptive);
 }
 
 PyGetSetDef mo_internpool_getset[] = {
@@ -262,11 +266,17 @@ mo_internpool_debug_hash_bits(PyObject *op, PyObject *arg)
     if (bits == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (bits < 0 || bits > 32 || pool->table.count > 0) {
+    bool fits = bits >= 0 && bits <= 32;
+    MO_BEGIN_CRITICAL_SECTION(op);
+    fits = fits && pool->table.count == 0;
+    if (fits) {
+        pool->table.tag_mask = (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
+    }
+    MO_END_CRITICAL_SECTION();
+    if (!fits) {
         PyErr_SetString(PyExc_ValueError,
                         "bits must be 0 to 32 and the pool empty");
         return NULL;
     }
-    pool->table.tag_mask = (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
     Py_RETURN_NONE;
 }

@@ -15,7 +15,8 @@ typedef struct {
     vectorcallfunc vectorcall; /* pool(string) */
     PyObject *weakrefs;        /* the interpreter's list */
     mo_pool pool;
-    char pickle_contents; /* bool: whether pickles carry the residents */
+    int8_t pickle_contents; /* bool: whether pickles carry the residents;
+                               an attribute, so that there is no lock */
 } InternPoolObject;
 
 static inline mo_pool *
@@ -196,6 +197,11 @@ extern const char mo_internpool_reduce_doc[];
 int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept);
+
+/* The same by a caller who has locked the pool, and releases the victims. */
+int
+mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
+                            PyObject **kept, mo_victims *victims);
 
 /* What became of strings; each function adds to them. */
 typedef struct {

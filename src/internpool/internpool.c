@@ -71,9 +71,7 @@ internpool_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    if (((InternPoolObject *)op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
+    PyObject_ClearWeakRefs(op);
     mo_pool_free(mo_pool_of(op));
     type->tp_free(op);
     Py_DECREF(type);

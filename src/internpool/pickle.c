@@ -32,7 +32,7 @@ attribute_of_module(const char *module, const char *name)
 static PyObject *
 contents(PyObject *op)
 {
-    if (!((InternPoolObject *)op)->pickle_contents) {
+    if (!MO_LOAD_INT8(&((InternPoolObject *)op)->pickle_contents)) {
         Py_RETURN_NONE;
     }
     Py_ssize_t pinned;
@@ -47,15 +47,17 @@ restore_arguments(PyObject *op)
     const mo_pool *pool = mo_pool_of(op);
     unsigned long max_entries;
     size_t max_bytes;
+    bool adaptive;
     MO_BEGIN_CRITICAL_SECTION(op);
     max_entries = (unsigned long)pool->max_entries;
     max_bytes = pool->max_bytes;
+    adaptive = pool->gate.adaptive;
     MO_END_CRITICAL_SECTION();
     return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op), max_entries,
                          "max_bytes", mo_limit_as_object(max_bytes),
                          "max_length", mo_limit_as_object(pool->max_length),
                          "policy", mo_policy_name(pool->policy), "adaptive",
-                         PyBool_FromLong(pool->gate.adaptive), contents(op));
+                         PyBool_FromLong(adaptive), contents(op));
 }
 
 /* None, or the attributes that a subclass added. */
@@ -110,7 +112,7 @@ new_pool(PyObject *type, PyObject *args, PyObject *kwargs)
 static int
 add_contents(PyObject *op, PyObject *strings, Py_ssize_t pinned)
 {
-    ((InternPoolObject *)op)->pickle_contents = true;
+    MO_STORE_INT8(&((InternPoolObject *)op)->pickle_contents, 1);
     PyObject *string;
     for (Py_ssize_t i = 0; (string = mo_list_item(strings, i)) != NULL; i++) {
         PyObject *resident = i < PyList_GET_SIZE(strings) - pinned

@@ -331,7 +331,7 @@ cache_repr(PyObject *op)
 {
     mo_cache *self = (mo_cache *)op;
     PyObject *source = source_of(self);
-    if (source == NULL) {
+    if (source == NULL) { /* which is why there will be no more values */
         return PyUnicode_FromFormat("<%zd values>.cached()", self->pulled);
     }
     PyObject *text = PyUnicode_FromFormat("%R.cached()", source);
@@ -401,21 +401,20 @@ cache_reduce(PyObject *op, PyObject *ignored)
                          source ? source : Py_NewRef(Py_None), values);
 }
 
+/* Runs no Python code but to raise. */
 static int
-fill_by_index(mo_cache *self, PyObject *values)
+fill_lock_held(mo_cache *self, PyObject *values, Py_ssize_t length)
 {
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    Py_ssize_t length = cache_length((PyObject *)self);
-    if (length < 0) {
-        return -1;
-    }
     while (PyDict_Next(values, &position, &key, &value)) {
         Py_ssize_t i = PyLong_CheckExact(key) ? PyLong_AsSsize_t(key) : -1;
         if (i < 0 || i >= length) {
-            PyErr_Clear(); /* of an int that is too large */
+            PyErr_Clear();  /* of an int that is too large */
+            Py_INCREF(key); /* its repr() may be Python code */
             PyErr_Format(PyExc_ValueError,
                          "%R is no index of the cached LazyMap", key);
+            Py_DECREF(key);
             return -1;
         }
         PyObject **slot = mo_pages_slot(&self->values, i);
@@ -425,6 +424,20 @@ fill_by_index(mo_cache *self, PyObject *values)
         *slot = Py_NewRef(value);
     }
     return 0;
+}
+
+static int
+fill_by_index(mo_cache *self, PyObject *values)
+{
+    int status;
+    Py_ssize_t length = cache_length((PyObject *)self);
+    if (length < 0) {
+        return -1;
+    }
+    MO_BEGIN_CRITICAL_SECTION(values);
+    status = fill_lock_held(self, values, length);
+    MO_END_CRITICAL_SECTION();
+    return status;
 }
 
 static int

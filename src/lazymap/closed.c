@@ -33,7 +33,7 @@ has_long_range(mo_lazymap *self)
         PyErr_Clear(); /* longer than a Py_ssize_t: long enough */
         return 1;
     }
-    return n < 0 ? -1 : n > 0 && n >= self->state->short_pass;
+    return n < 0 ? -1 : n > 0 && n >= MO_LOAD_SIZE(&self->state->short_pass);
 }
 
 /* The degree, or -1; with an exception, or without if there is none. */

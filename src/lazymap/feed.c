@@ -94,7 +94,7 @@ mo_feed_open(mo_lazymap_state *state, mo_feed *feed, const mo_cursor *cursor)
     PyObject *source = cursor->object;
     bool windowed =
         cursor->kind == MO_CURSOR_STRIDE || cursor->kind == MO_CURSOR_WINDOW;
-    feed->operations = state->operations;
+    feed->operations = MO_LOAD_POINTER(&state->operations);
     feed->numpy = false;
     feed->index = cursor->index;
     feed->step = windowed ? cursor->step : 1;

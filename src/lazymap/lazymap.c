@@ -40,9 +40,7 @@ lazymap_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, lazymap_dealloc);
-    if (as_lazymap(op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
+    PyObject_ClearWeakRefs(op);
     mo_lazymap_release_fields(op);
     type->tp_free(op);
     Py_DECREF(type);

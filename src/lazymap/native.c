@@ -58,7 +58,7 @@ native_alloc(mo_lazymap_state *state, mo_chain *chain, int arguments,
     self->blocks.programs = chain->native;
     self->state = state;
     self->arguments = arguments;
-    self->busy = false;
+    self->busy = self->overtaken = false;
     self->fixed = false;
     self->called = self->ready = self->given = 0;
     self->kept[0] = self->kept[1] = NULL;
@@ -96,7 +96,8 @@ mo_native_new(mo_lazymap_state *state, mo_chain *chain,
         return 0;
     }
     Py_ssize_t length = known_length(state, cursors, n);
-    if (length < state->short_pass || length == 0 || mo_is_watched(state)) {
+    if (length < MO_LOAD_SIZE(&state->short_pass) || length == 0 ||
+        mo_is_watched(state)) {
         return 0;
     }
     if (mo_chain_recognise(state, chain, n) < 0) {
@@ -233,7 +234,6 @@ fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
     if (is_forbidden(self, chain) || !open_feeds(self, feeds, cursors)) {
         return false;
     }
-    self->busy = true;
     if (!self->blocks.numpy) { /* else the results would be NumPy's */
         self->results = run_block(self, chain, feeds, 0, &n, NULL);
         self->called = (Py_ssize_t)n;
@@ -243,7 +243,6 @@ fill(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
             self->called = 0;
         }
     }
-    self->busy = false;
     close_feeds(self, feeds);
     return self->given < self->ready;
 }
@@ -262,24 +261,46 @@ is_current(mo_native *self, const mo_cursor *cursors)
     return true;
 }
 
+/* Whether there is a result, of the items that the cursors give next; if not,
+ * how many of those are to be had by calling is in self->called. */
+static bool
+has_result(mo_native *self, const mo_chain *chain, const mo_cursor *cursors)
+{
+    if (self->given == self->ready && !fill(self, chain, cursors)) {
+        return false;
+    }
+    if (!is_current(self, cursors)) {
+        self->called = self->ready - self->given;
+        return false;
+    }
+    return true;
+}
+
 PyObject *
 mo_native_next_block(mo_native *self, mo_chain *chain, mo_cursor *cursors)
 {
+    if (self->busy) {
+        self->overtaken = true;
+        return NULL;
+    }
     if (self->called > 0) {
         self->called--;
         return NULL;
     }
-    if (self->busy || mo_thread_is_traced() || !mo_chain_is_current(chain)) {
+    if (mo_thread_is_traced() || !mo_chain_is_current(chain)) {
         self->ready = self->given = 0;
         return NULL;
     }
-    if (self->given == self->ready && !fill(self, chain, cursors)) {
-        self->called--; /* this item is the first of them */
-        return NULL;
+    self->busy = true;
+    self->overtaken = false;
+    bool there = has_result(self, chain, cursors);
+    self->busy = false;
+    if (self->overtaken) { /* which items were read is not known any more */
+        there = false;
+        self->called = (Py_ssize_t)self->blocks.room;
     }
-    /* Waiting for a list, a thread may have let others take items. */
-    if (!is_current(self, cursors) || self->given >= self->ready) {
-        self->called = Py_MAX(self->ready - self->given - 1, 0);
+    if (!there) {
+        self->called--; /* this item is the first of them */
         self->ready = self->given = 0;
         return NULL;
     }
@@ -327,9 +348,7 @@ needs_gil(mo_native *self, const mo_feed *feeds, const mo_consumer *consumer)
     return needed;
 }
 
-/* As run_chunk, with the GIL released where nothing of Python is touched.
- * Another thread might then find this pass by gc.get_objects(): it is told
- * by `busy` to leave its memory alone. */
+/* As run_chunk, with the GIL released where nothing of Python is touched. */
 static Py_ssize_t
 run_chunk_freely(mo_native *self, const mo_chain *chain, mo_feed *feeds,
                  mo_consumer *consumer)
@@ -338,21 +357,19 @@ run_chunk_freely(mo_native *self, const mo_chain *chain, mo_feed *feeds,
         return run_chunk(self, chain, feeds, consumer);
     }
     Py_ssize_t done;
-    self->busy = true;
     Py_BEGIN_ALLOW_THREADS
     done = run_chunk(self, chain, feeds, consumer);
     Py_END_ALLOW_THREADS
-    self->busy = false;
     return done;
 }
 
-int
-mo_native_fold(mo_native *self, mo_chain *chain, mo_cursor *cursors,
-               mo_consumer *consumer)
+static int
+fold(mo_native *self, mo_chain *chain, mo_cursor *cursors,
+     mo_consumer *consumer)
 {
     mo_feed feeds[MO_ARGUMENTS];
     self->ready = self->given = 0;
-    while (self->called == 0 && !self->busy && !consumer->stopped) {
+    while (self->called == 0 && !consumer->stopped) {
         if (mo_thread_is_traced() || !mo_chain_is_current(chain) ||
             is_forbidden(self, chain) || !open_feeds(self, feeds, cursors)) {
             return 0;
@@ -374,4 +391,19 @@ mo_native_fold(mo_native *self, mo_chain *chain, mo_cursor *cursors,
         }
     }
     return 0;
+}
+
+/* Others might find this pass by gc.get_objects(), while the GIL is released or
+ * by a signal handler: they are told by `busy` to leave its memory alone. */
+int
+mo_native_fold(mo_native *self, mo_chain *chain, mo_cursor *cursors,
+               mo_consumer *consumer)
+{
+    if (self->busy) {
+        return 0;
+    }
+    self->busy = true;
+    int status = fold(self, chain, cursors, consumer);
+    self->busy = false;
+    return status;
 }

@@ -7,7 +7,8 @@
  * still is the number it was computed from, the functions have kept their
  * code, and nobody traces them.  What cannot be had exactly is not had here,
  * and the caller goes on by calling the functions.  The critical section of
- * the iterator is held; mo_native_fold may release the GIL inside. */
+ * the iterator is held, but let go of while another thread holds a list that is
+ * read, and where mo_native_fold releases the GIL: `busy` then. */
 #ifndef MO_LAZYMAP_NATIVE_H
 #define MO_LAZYMAP_NATIVE_H
 
@@ -18,8 +19,9 @@
 typedef struct {
     mo_lazymap_state *state; /* borrowed from the module */
     int arguments;           /* how many cursors */
-    bool busy;               /* its memory is in use, perhaps without the GIL
-                                or the lock */
+    bool busy;               /* a call uses it, perhaps without the GIL or the
+                                lock just now: for others it is not there */
+    bool overtaken;          /* meanwhile another call has moved the cursors */
     Py_ssize_t called;       /* items still to be had by calling, from a
                                 block that could not be run */
     Py_ssize_t ready, given; /* results in `results`, and of them handed out */

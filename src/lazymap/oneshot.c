@@ -35,9 +35,7 @@ oneshot_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, oneshot_dealloc);
-    if (self->base.weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
+    PyObject_ClearWeakRefs(op);
     Py_CLEAR(self->iterator);
     mo_lazymap_release_fields(op);
     type->tp_free(op);

@@ -267,7 +267,8 @@ static void
 sum_open(mo_summer *self, PyObject *op)
 {
     *self = (mo_summer){.consumer = {.take = sum_take, .each = sum_each}};
-    self->operations = mo_state_of(Py_TYPE(op))->lazymap.operations;
+    self->operations =
+        MO_LOAD_POINTER(&mo_state_of(Py_TYPE(op))->lazymap.operations);
     mo_accumulator_init(&self->floats);
     mo_ladder_init(&self->ladder, mo_kernel_of(mo_state_of(Py_TYPE(op))));
 }

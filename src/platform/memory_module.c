@@ -243,10 +243,11 @@ limit_memory(PyObject *module, PyObject *argument)
         }
         bytes = (uint64_t)value;
     }
-    if (mo_memory_limit(bytes, &room_of(module)->job) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    int status;
+    MO_BEGIN_CRITICAL_SECTION(module); /* there is to be one job */
+    status = mo_memory_limit(bytes, &room_of(module)->job);
+    MO_END_CRITICAL_SECTION();
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(memory_pressure_doc,

@@ -1,7 +1,9 @@
-"""``python -m tools.interpreters VERSION ...``: the tests on each of 3.13t, 3.14, 3.15.
+"""``python -m tools.interpreters NAME ...``: the tests on other CPythons.
 
-memopt is built for each with this machine's compiler, NumPy and the tests' tools
-come from PyPI.  Ends with 1 if a test fails anywhere, having tried all.
+Those are 3.13t, which is free-threaded; 3.13t-tsan, the same with ThreadSanitizer;
+3.14 and 3.15.  memopt is built for each with this machine's compiler, NumPy and the
+tests' tools come from PyPI.  Ends with 1 if a test fails anywhere, or ThreadSanitizer
+has something to report, having tried all.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from tools import cache, cross, packages
 from tools.interpreters import free_threaded, packaged
@@ -44,6 +47,7 @@ class Interpreter:
     abi: str
     tools: tuple[str, ...]
     python: Callable[[Path], Path]  # given a folder to work in
+    sanitized: bool = False  # by ThreadSanitizer, memopt too
 
     @property
     def suffix(self) -> str:
@@ -55,11 +59,14 @@ class Interpreter:
 
 
 TOOLS = ("pytest>=8", "hypothesis>=6.100")
+# The last NumPy with wheels for 3.13t.
+FREE_THREADED = ("3.13", "cp313t", (*TOOLS, "pytest-run-parallel", "numpy==2.4.6"))
 INTERPRETERS = {
-    # The last NumPy with wheels for 3.13t.
-    "3.13t": Interpreter(
-        *("3.13", "cp313t", (*TOOLS, "pytest-run-parallel", "numpy==2.4.6")),
-        lambda work: free_threaded.python(),
+    "3.13t": Interpreter(*FREE_THREADED, lambda work: free_threaded.python()),
+    "3.13t-tsan": Interpreter(
+        *FREE_THREADED,
+        lambda work: free_threaded.python(free_threaded.SANITIZED),
+        sanitized=True,
     ),
     "3.14": Interpreter(
         *("3.14", "cp314", (*TOOLS, "numpy>=2.3")),
@@ -77,7 +84,9 @@ def _install_tools(interpreter: Interpreter, site: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(site)]
     pip += ["--only-binary=:all:", "--implementation", "cp"]
     pip += ["--python-version", interpreter.version]
-    for abi in (interpreter.abi, "abi3", "none"):
+    # No free-threaded CPython loads what is made for the limited API of the others.
+    limited = () if interpreter.abi.endswith("t") else ("abi3",)
+    for abi in (interpreter.abi, *limited, "none"):
         pip += ["--abi", abi]
     for platform in ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "any"):
         pip += ["--platform", platform]
@@ -106,15 +115,32 @@ def _build(interpreter: Interpreter, python: Path, site: Path, work: Path) -> No
         suffix=interpreter.suffix,
         tag=interpreter.tag,
     )
-    wheel = cross.wheel(target, work)
+    sanitize = {"MEMOPT_TSAN": "1"} if interpreter.sanitized else {}
+    with mock.patch.dict(os.environ, sanitize):
+        wheel = cross.wheel(target, work)
     subprocess.run(["unzip", "-q", "-o", wheel, "-d", site], check=True)
 
 
+SUPPRESSIONS = Path(__file__).with_name("tsan_suppressions.txt")
+
+
+def _reports(folder: Path) -> int:
+    """Print what ThreadSanitizer has written; how many reports that are."""
+    text = "".join(
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(folder.iterdir())
+    )
+    print(text, end="")
+    reports = text.count("WARNING: ThreadSanitizer")
+    print(f"ThreadSanitizer: {reports} reports")
+    return reports
+
+
 def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
-    """pytest's exit code."""
+    """pytest's exit code; or 1 if ThreadSanitizer has something to report."""
     interpreter = INTERPRETERS[name]
     python = interpreter.python(work / "python")
-    site, elsewhere = work / "site", work / "elsewhere"
+    site, elsewhere, reports = work / "site", work / "elsewhere", work / "reports"
     _install_tools(interpreter, site)
     _build(interpreter, python, site, work / "memopt")
     ignore = shutil.ignore_patterns("__pycache__")
@@ -126,8 +152,11 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
         "PYTHONPATH": str(site),
         "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE", "quick"),
     }
-    if interpreter.abi.endswith("t"):
-        environment["PYTHON_GIL"] = "0"  # which memopt does not yet ask for
+    if interpreter.sanitized:
+        reports.mkdir()
+        environment["TSAN_OPTIONS"] = (
+            f'suppressions="{SUPPRESSIONS}":log_path="{reports}/tsan":exitcode=0'
+        )
 
     def run(*command: str) -> int:
         command = (str(python), *command)
@@ -136,7 +165,10 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
 
     if run("-c", WHO) != 0:
         return 1
-    return run("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+    code = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+    if interpreter.sanitized and _reports(reports) > 0:
+        code = code or 1
+    return code
 
 
 def main() -> int:
