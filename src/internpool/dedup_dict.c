@@ -20,8 +20,8 @@ has_item(PyObject *dict, PyObject *key, PyObject *value)
 /* A part of a dict. */
 typedef struct {
     int count;
-    bool plain; /* whether all keys are known to be exact strs: then to assign
-                   runs no code */
+    bool plain; /* whether it is all there is, under exact strs: then to assign
+                   compares the key with no other object, so runs no code */
     bool held;  /* whether keys and values are owned, else borrowed */
     PyObject *key[MO_STRINGS];
     PyObject *value[MO_STRINGS];
@@ -58,6 +58,7 @@ read_part(PyObject *dict, Py_ssize_t *position, part *items)
         items->key[items->count] = key;
         items->value[items->count++] = value;
     }
+    items->plain &= items->count == PyDict_GET_SIZE(dict);
 }
 
 static void
@@ -83,7 +84,7 @@ let_go(part *items)
  * containers to be walked, tuples to be made anew.  0, or -1 with an exception
  * set. */
 static int
-choose(mo_walk *w, const part *items, choice *strings, choice *others,
+choose(mo_walk *w, part *items, choice *strings, choice *others,
        choice *tuples)
 {
     strings->count = others->count = tuples->count = 0;
@@ -97,6 +98,9 @@ choose(mo_walk *w, const part *items, choice *strings, choice *others,
         }
         if (!mo_walk_wants(w, value)) {
             continue;
+        }
+        if (PyTuple_Check(value) && !items->held) {
+            hold(items);
         }
         int remade = mo_is_remade(w, value);
         if (remade < 0) {
@@ -175,24 +179,30 @@ remake_tuples(mo_walk *w, PyObject *dict, part *items, const choice *tuples)
 }
 
 static int
-walk_part(mo_walk *w, PyObject *dict, part *items)
+walk_held(mo_walk *w, PyObject *dict, part *items)
 {
     choice strings, others, tuples;
     if (choose(w, items, &strings, &others, &tuples) < 0) {
         return -1;
     }
     for (int i = 0; i < others.count; i++) {
-        if (mo_walk_later(w, items->value[others.at[i]], 1) < 0) {
+        PyObject *other = items->value[others.at[i]];
+        if (mo_walk_later(w, other, 1 + items->held) < 0) {
             return -1;
         }
     }
-    if (!items->plain || tuples.count > 0) {
+    return intern_values(w, dict, items, &strings) < 0
+               ? -1
+               : remake_tuples(w, dict, items, &tuples);
+}
+
+static int
+walk_part(mo_walk *w, PyObject *dict, part *items)
+{
+    if (!items->plain) {
         hold(items);
     }
-    int status = intern_values(w, dict, items, &strings);
-    if (status == 0) {
-        status = remake_tuples(w, dict, items, &tuples);
-    }
+    int status = walk_held(w, dict, items);
     let_go(items);
     return status;
 }

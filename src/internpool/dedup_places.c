@@ -63,15 +63,13 @@ intern_places(mo_walk *w, place_of *at, const void *container,
 
 /* --- everything else ----------------------------------------------------- */
 
-/* Makes the tuple at a position anew. */
+/* Makes the tuple at a position anew, of which the caller has a reference. */
 static int
 replace_tuple(mo_walk *w, place_of *at, const void *container,
               Py_ssize_t position, PyObject *tuple)
 {
-    Py_INCREF(tuple);
     PyObject *instead = mo_walk_tuple(w, tuple, 2);
     if (instead == NULL) {
-        Py_DECREF(tuple);
         return -1;
     }
     PyObject **place = at(container, position);
@@ -80,8 +78,24 @@ replace_tuple(mo_walk *w, place_of *at, const void *container,
         Py_DECREF(tuple);
     }
     Py_DECREF(instead);
-    Py_DECREF(tuple);
     return 0;
+}
+
+/* Makes it anew if that can be, else walks it later. */
+static int
+walk_tuple(mo_walk *w, place_of *at, const void *container,
+           Py_ssize_t position, PyObject *tuple)
+{
+    Py_INCREF(tuple);
+    int status = mo_is_remade(w, tuple);
+    if (status > 0) {
+        status = replace_tuple(w, at, container, position, tuple);
+    }
+    else if (status == 0) {
+        status = mo_walk_later(w, tuple, 2);
+    }
+    Py_DECREF(tuple);
+    return status;
 }
 
 static MO_ALWAYS_INLINE int
@@ -94,13 +108,9 @@ walk_items(mo_walk *w, place_of *at, const void *container, Py_ssize_t start,
         if (item == NULL || PyUnicode_CheckExact(item)) {
             continue;
         }
-        int status = mo_is_remade(w, item);
-        if (status > 0) {
-            status = replace_tuple(w, at, container, i, item);
-        }
-        else if (status == 0) {
-            status = mo_walk_later(w, item, 1);
-        }
+        int status = PyTuple_Check(item)
+                         ? walk_tuple(w, at, container, i, item)
+                         : mo_walk_later(w, item, 1);
         if (status < 0) {
             return -1;
         }

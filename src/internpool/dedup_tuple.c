@@ -24,8 +24,7 @@ can_be_remade(PyTypeObject *type)
         type->tp_del != NULL) {
         return 0; /* might compare by identity, or notice its own end */
     }
-    /* Not by getattr(), which a metaclass could answer with code: the callers
-     * hold borrowed references. */
+    /* Not by getattr(), which a metaclass could answer with code. */
     PyObject *name = PyUnicode_InternFromString("_fields");
     if (name == NULL) {
         return -1;
