@@ -159,10 +159,19 @@ def test_a_metaclass_runs_no_code_meanwhile(kind: type) -> None:
     assert asked == []
 
 
-def test_a_loop_over_a_dict_with_holes_misses_nothing() -> None:
-    d = {fresh(f"k{i}"): i for i in range(20)}
-    for i in range(10):
+def holey(deleted: range, *more: Any) -> dict[Any, int]:
+    d = {fresh(f"k{i}"): i for i in range(20)} | {key: 20 for key in more}
+    for i in deleted:
         del d[fresh(f"k{i}")]
+    return d
+
+
+@pytest.mark.parametrize("deleted", [range(10), range(1, 20, 3), range(15, 20)])
+@pytest.mark.parametrize("more", [(), (("a", 1),), ("\x1fplace 0",)])
+def test_a_loop_over_a_dict_with_holes_misses_nothing(
+    deleted: range, more: tuple[Any, ...]
+) -> None:
+    d, expected = holey(deleted, *more), holey(deleted, *more)
     pool = InternPool()
     kept = pool.intern_many([fresh(f"k{i}") for i in range(20)])
     met = []
@@ -170,7 +179,11 @@ def test_a_loop_over_a_dict_with_holes_misses_nothing() -> None:
         met.append(key)
         if len(met) == 1:
             pool.dedup(d)
-    assert met == kept[10:]
+    assert met == list(expected)
+    assert list(d.items()) == list(expected.items())
+    if "\x1fplace 0" not in more:  # what a hole is filled with meanwhile
+        names = [key for key in d if type(key) is str]
+        assert all(name is kept[d[name]] for name in names)
 
 
 class Armed:

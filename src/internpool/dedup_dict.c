@@ -258,38 +258,77 @@ wants_keys(mo_walk *w, PyObject *dict, const part *items, Py_ssize_t position)
     return 0;
 }
 
-/* A new dict of the same values under the new keys; with fewer of them if one
- * of the old keys cannot be found, so that their hashes stay as they are. */
-static PyObject *
-with_keys(PyObject *dict, PyObject *now, PyObject *before)
+/* Takes the places of `made` before this one that nothing has: where the dict
+ * that it is made after lost an item.  Lists the names that take them. */
+static int
+take_places(PyObject *made, PyObject *names, Py_ssize_t place)
 {
-    PyObject *made = PyDict_New();
+    for (Py_ssize_t i = PyDict_GET_SIZE(made); i < place; i++) {
+        PyObject *name = PyUnicode_FromFormat("\x1fplace %zd", i);
+        int status = name ? PyDict_SetItem(made, name, Py_None) : -1;
+        status = status == 0 ? PyList_Append(names, name) : -1;
+        Py_XDECREF(name);
+        if (status < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+lose_places(PyObject *made, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        if (PyDict_DelItem(made, PyList_GET_ITEM(names, i)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Fills `made` with the values of the dict under the new keys, each in the same
+ * place of the table; with fewer of them if one of the old keys cannot be
+ * found, so that their hashes stay as they are. */
+static int
+fill(PyObject *made, PyObject *names, PyObject *dict, PyObject *now,
+     PyObject *before)
+{
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
+    int found = 1;
+    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(now) &&
                            PyDict_Next(dict, &position, &key, &value) &&
                            key == PyList_GET_ITEM(before, i);
          i++) {
         Py_INCREF(key);
         Py_INCREF(value);
-        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
-        int status = found > 0
-                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
-                         : found;
+        found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
+        if (found > 0 &&
+            (take_places(made, names, position - 1) < 0 ||
+             PyDict_SetItem(made, PyList_GET_ITEM(now, i), value) < 0)) {
+            found = -1;
+        }
         Py_DECREF(key);
         Py_DECREF(value);
-        if (status < 0) {
-            Py_CLEAR(made);
-        }
-        if (found <= 0) {
-            break;
-        }
     }
+    return found < 0 ? -1 : lose_places(made, names);
+}
+
+static PyObject *
+with_keys(PyObject *dict, PyObject *now, PyObject *before)
+{
+    PyObject *made = PyDict_New();
+    PyObject *names = made ? PyList_New(0) : NULL;
+    if (names == NULL || fill(made, names, dict, now, before) < 0) {
+        Py_CLEAR(made);
+    }
+    Py_XDECREF(names);
     return made;
 }
 
-/* Whether two dicts hold the same values in the same order, `made` under the
- * keys that are listed. */
+/* Whether two dicts hold the same values in the same places, `made` under the
+ * keys that are listed.  A loop over the dict, suspended meanwhile, knows its
+ * place in the table. */
 static bool
 are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
 {
@@ -298,8 +337,6 @@ are_alike(PyObject *dict, PyObject *made, PyObject *now, PyObject *before)
     for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
            PyDict_Next(made, &made_at, &made_key, &made_value);
          i++) {
-        /* A loop over the dict, suspended meanwhile, knows its place in the
-         * table, so there must be no place more: where one was deleted. */
         if (key != PyList_GET_ITEM(before, i) || value != made_value ||
             made_key != PyList_GET_ITEM(now, i) || at != made_at) {
             return false;
