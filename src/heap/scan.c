@@ -102,6 +102,34 @@ walk_items(mo_scan *scan, PyObject *sequence, Py_ssize_t next, uint32_t node)
     }
 }
 
+/* Meets a dict's key; the node of its value. */
+static uint32_t
+meet_key(mo_scan *scan, PyObject *key, uint32_t node, mo_step step, bool split)
+{
+    bool named = PyUnicode_CheckExact(key);
+    uint32_t below = mo_scan_node(scan, node, named ? step : MO_STEP_ITEM,
+                                  named ? key : NULL);
+    /* The keys of a split dict belong to all dicts that share them. */
+    if (!split || mo_scan_meets(scan, key)) {
+        visit(scan, key, mo_scan_node(scan, node, MO_STEP_KEYS, NULL));
+    }
+    return below;
+}
+
+/* The same, for the key in place `i`: nothing to do if the dict before had it
+ * there too. */
+static inline uint32_t
+meet_field(mo_scan *scan, PyObject *key, int i, uint32_t node, mo_step step,
+           bool split)
+{
+    mo_field *field = &scan->fields[i % MO_FIELDS];
+    if (field->key != key || field->node != node || field->step != step) {
+        uint32_t below = meet_key(scan, key, node, step, split);
+        *field = (mo_field){key, node, below, step};
+    }
+    return field->below;
+}
+
 /* A dict, from PyDict_Next's position `next` on.  A long one is put on the stack
  * before its batch is, and told what comes next after it. */
 static void
@@ -113,8 +141,6 @@ walk_dict(mo_scan *scan, PyObject *dict, Py_ssize_t next, uint32_t node,
     if (is_long) {
         push(scan, dict, DONE, node);
     }
-    uint32_t keys = mo_scan_node(scan, node, MO_STEP_KEYS, NULL);
-    /* The keys of a split dict belong to all dicts that share them. */
     bool split = mo_dict_is_split(dict);
     PyObject *key, *value;
     for (int i = 0; !(is_long && i == BATCH) && !scan->out_of_memory; i++) {
@@ -124,13 +150,7 @@ walk_dict(mo_scan *scan, PyObject *dict, Py_ssize_t next, uint32_t node,
         if (is_long) {
             mo_prefetch_entry(dict, next + ITEMS_AHEAD);
         }
-        bool named = PyUnicode_CheckExact(key);
-        uint32_t below = mo_scan_node(scan, node, named ? step : MO_STEP_ITEM,
-                                      named ? key : NULL);
-        if (!split || mo_scan_meets(scan, key)) {
-            visit(scan, key, keys);
-        }
-        visit(scan, value, below);
+        visit(scan, value, meet_field(scan, key, i, node, step, split));
     }
     if (is_long && !scan->out_of_memory) {
         scan->stack[self].next = next;
