@@ -160,7 +160,7 @@ def test_a_metaclass_runs_no_code_meanwhile(kind: type) -> None:
 
 
 def holey(deleted: range, *more: Any) -> dict[Any, int]:
-    d = {fresh(f"k{i}"): i for i in range(20)} | {key: 20 for key in more}
+    d = {fresh(f"k{i}"): i for i in range(20)} | dict.fromkeys(more, 20)
     for i in deleted:
         del d[fresh(f"k{i}")]
     return d

@@ -80,13 +80,21 @@ typedef struct {
 
 #define MO_RECENT 256
 
-/* What one dict had at a place, key and node of the value, which the next may
- * have there too: records of one shape follow each other. */
+/* Where an object was reached: a step below a node.  Most objects were met
+ * before, or are nothing to tell of, and need no node of their own. */
+typedef struct {
+    uint32_t parent; /* a node */
+    uint32_t node;   /* made when it is asked for; 0 until then */
+    mo_step step;
+    PyObject *name;
+} mo_place;
+
+/* What one dict had as its first, second, ... item, which the next may have
+ * there too: records of one shape follow each other. */
 typedef struct {
     PyObject *key; /* NULL: nothing yet */
-    uint32_t node; /* the dict's */
-    uint32_t below;
-    uint32_t step; /* an mo_step */
+    mo_step step;  /* that of the dict's named values */
+    mo_place value;
 } mo_field;
 
 #define MO_FIELDS 16
@@ -174,6 +182,16 @@ mo_scan_make_room(mo_scan *scan, void *items, size_t used, size_t *capacity,
  * the greatest depth, and without memory, when the scan is over. */
 uint32_t
 mo_scan_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name);
+
+static inline uint32_t
+mo_scan_node_of(mo_scan *scan, mo_place *place)
+{
+    if (place->node == 0) {
+        place->node =
+            mo_scan_node(scan, place->parent, place->step, place->name);
+    }
+    return place->node;
+}
 
 /* The row of its kind, node and type, made if need be; NULL, and the scan is
  * over, without memory.  Valid until the next call. */
