@@ -159,10 +159,19 @@ def test_a_metaclass_runs_no_code_meanwhile(kind: type) -> None:
     assert asked == []
 
 
-def test_a_loop_over_a_dict_with_holes_misses_nothing() -> None:
-    d = {fresh(f"k{i}"): i for i in range(20)}
-    for i in range(10):
+def holey(deleted: range, *more: Any) -> dict[Any, int]:
+    d = {fresh(f"k{i}"): i for i in range(20)} | dict.fromkeys(more, 20)
+    for i in deleted:
         del d[fresh(f"k{i}")]
+    return d
+
+
+@pytest.mark.parametrize("deleted", [range(10), range(1, 20, 3), range(15, 20)])
+@pytest.mark.parametrize("more", [(), (("a", 1),), ("\x1fplace 0",)])
+def test_a_loop_over_a_dict_with_holes_misses_nothing(
+    deleted: range, more: tuple[Any, ...]
+) -> None:
+    d, expected = holey(deleted, *more), holey(deleted, *more)
     pool = InternPool()
     kept = pool.intern_many([fresh(f"k{i}") for i in range(20)])
     met = []
@@ -170,4 +179,67 @@ def test_a_loop_over_a_dict_with_holes_misses_nothing() -> None:
         met.append(key)
         if len(met) == 1:
             pool.dedup(d)
-    assert met == kept[10:]
+    assert met == list(expected)
+    assert list(d.items()) == list(expected.items())
+    if "\x1fplace 0" not in more:  # what a hole is filled with meanwhile
+        names = [key for key in d if type(key) is str]
+        assert all(name is kept[d[name]] for name in names)
+
+
+class Armed:
+    """An object whose comparison, once armed, empties what is walked."""
+
+    def __init__(self) -> None:
+        self.target: Any = None
+        self.ran = 0
+
+    def compare(self) -> bool:
+        if self.target is not None:
+            target, self.target = self.target, None
+            target.clear()
+            self.ran += 1
+        return False
+
+
+class TestCodeRunByComparisons:
+    """It may empty what is walked, whose items nothing else holds."""
+
+    def test_of_a_key_far_from_the_one_that_is_written(self) -> None:
+        armed = Armed()
+
+        class Colliding:
+            def __hash__(self) -> int:
+                return hash("key 40")
+
+            def __eq__(self, other: object) -> bool:
+                return armed.compare()
+
+        of_dict: dict[Any, str] = {Colliding(): "first"}
+        for i in range(100):
+            of_dict[fresh(f"key {i}")] = fresh(f"value {i}")
+        pool = pool_with(*(f"value {i}" for i in range(100)))
+        armed.target = of_dict
+        report = pool.dedup(of_dict, keys=False)
+        assert armed.ran == 1
+        assert of_dict == {}
+        assert 0 < report.replaced < 100
+
+    @pytest.mark.parametrize("kind", [list, dict])
+    def test_of_a_name_in_a_class(self, kind: type) -> None:
+        armed = Armed()
+
+        class Name(str):
+            def __hash__(self) -> int:
+                return hash("_fields")
+
+            def __eq__(self, other: object) -> bool:
+                return armed.compare()
+
+        pair = type("Pair", (tuple,), {"__slots__": (), Name("name"): None})
+        holder: Any = [pair((fresh("a"), fresh("b"))) for _ in range(20)]
+        if kind is dict:
+            holder = {fresh(f"k{i}"): pair for i, pair in enumerate(holder)}
+        armed.target = holder
+        InternPool().dedup(holder)
+        assert armed.ran == 1
+        assert len(holder) == 0

@@ -105,16 +105,8 @@ mo_find_last_duplicates(mo_scan *scan)
 void
 mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
 {
-    if (PyUnicode_CheckExact(obj)) {
-        if (MO_STR_IS_READY(obj) && !PyUnicode_CHECK_INTERNED(obj)) {
-            count_duplicates(scan, MO_STRINGS, obj, node, bytes,
-                             mo_content_hash(obj));
-        }
-    }
-    else if (PyBytes_CheckExact(obj) && PyBytes_GET_SIZE(obj) > 1) {
-        count_duplicates(scan, MO_BYTES, obj, node, bytes,
-                         mo_content_hash(obj));
-    }
+    count_duplicates(scan, PyUnicode_Check(obj) ? MO_STRINGS : MO_BYTES, obj,
+                     node, bytes, mo_content_hash(obj));
 }
 
 /* Hashes an item of a tuple; false if it is not immutable for certain. */

@@ -20,7 +20,17 @@
 uint64_t
 mo_content_hash(PyObject *obj);
 
-/* Any object that is no container; interned strings are no duplicates. */
+/* Whether it may be a duplicate: an exact str or bytes; interned strings are
+ * none. */
+static inline bool
+mo_may_repeat(PyObject *obj)
+{
+    return PyUnicode_CheckExact(obj)
+               ? MO_STR_IS_READY(obj) && !PyUnicode_CHECK_INTERNED(obj)
+               : PyBytes_CheckExact(obj) && PyBytes_GET_SIZE(obj) > 1;
+}
+
+/* An object of which that is so. */
 void
 mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
 

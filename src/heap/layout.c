@@ -267,10 +267,6 @@ mo_has_only_attributes(PyTypeObject *type)
 
 /* ---- ahead of the walk --------------------------------------------------- */
 
-/* As many attributes or entries as one table of the least size has room for,
- * and about as many as are walked before the next object is. */
-#define PREFETCHED 6
-
 static void
 prefetch_lines(const void *start)
 {
@@ -316,7 +312,7 @@ mo_prefetch_contents(PyObject *obj)
     PyObject **items;
     Py_ssize_t n = 0;
     if (PyDict_CheckExact(obj)) {
-        for (Py_ssize_t i = 0; i < PREFETCHED; i++) {
+        for (Py_ssize_t i = 0; i < MO_PREFETCHED; i++) {
             mo_prefetch_entry(obj, i);
         }
         return;
@@ -327,7 +323,7 @@ mo_prefetch_contents(PyObject *obj)
     else {
         n = (Py_ssize_t)mo_inline_values(obj, &items);
     }
-    for (Py_ssize_t i = 0; i < n && i < PREFETCHED; i++) {
+    for (Py_ssize_t i = 0; i < n && i < MO_PREFETCHED; i++) {
         MO_PREFETCH(items[i]);
     }
 }

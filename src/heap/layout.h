@@ -85,6 +85,10 @@ mo_has_only_attributes(PyTypeObject *type);
 void
 mo_prefetch_parts(PyObject *obj);
 
+/* As many attributes or entries as one table of the least size has room for,
+ * and about as many as are walked before the next object is. */
+#define MO_PREFETCHED 6
+
 /* Asks for the first objects that it refers to; the parts are read. */
 void
 mo_prefetch_contents(PyObject *obj);

@@ -11,17 +11,51 @@
 
 #include "heap/table.h"
 
+/* A page asked for lately: of which MiB, plus 1; 0: none. */
 typedef struct {
-    mo_table index;  /* from MiB of address space to numbers of pages */
+    uint64_t mib;
+    size_t page;
+} mo_recent_page;
+
+#define MO_RECENT_PAGES 256
+
+typedef struct {
+    mo_table
+        index; /* from MiB of address space, plus 1, to numbers of pages */
     uint64_t *pages; /* owned: used of them, one after the other */
     size_t used, capacity;
-    uint64_t last_mib;   /* the MiB asked for last, plus 1; 0: none yet */
-    uint64_t *last_page; /* borrowed from pages */
+    mo_recent_page recent[MO_RECENT_PAGES];
 } mo_marks;
 
+#define MO_MIB_SHIFT 20
+#define MO_PLACE_BYTES (2 * sizeof(void *))
+#define MO_PLACES_PER_PAGE (((size_t)1 << MO_MIB_SHIFT) / MO_PLACE_BYTES)
+
+/* The number of the page of a MiB (plus 1), made if need be; SIZE_MAX without
+ * memory. */
+size_t
+mo_marks_page(mo_marks *marks, uint64_t mib);
+
 /* Adds an address: 1; 0 if it is there already; -1 without memory. */
-int
-mo_marks_add(mo_marks *marks, const void *address);
+static inline int
+mo_marks_add(mo_marks *marks, const void *address)
+{
+    const uint64_t mib = ((uint64_t)(uintptr_t)address >> MO_MIB_SHIFT) + 1;
+    const mo_recent_page *recent = &marks->recent[mib % MO_RECENT_PAGES];
+    const size_t page =
+        recent->mib == mib ? recent->page : mo_marks_page(marks, mib);
+    if (page == SIZE_MAX) {
+        return -1;
+    }
+    const size_t place = page * MO_PLACES_PER_PAGE + (uintptr_t)address /
+                                                         MO_PLACE_BYTES %
+                                                         MO_PLACES_PER_PAGE;
+    uint64_t *word = &marks->pages[place / 64];
+    const uint64_t bit = UINT64_C(1) << place % 64;
+    const bool is_new = (*word & bit) == 0;
+    *word |= bit;
+    return is_new;
+}
 
 void
 mo_marks_clear(mo_marks *marks);

@@ -177,12 +177,13 @@ mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
     return &scan->rows[row];
 }
 
-void
-mo_scan_count(mo_scan *scan, PyTypeObject *type, size_t count, size_t bytes)
+mo_row *
+mo_scan_type_row(mo_scan *scan, PyTypeObject *type)
 {
     mo_row *row = mo_scan_row(scan, MO_TYPE, 0, type, NULL);
     if (row != NULL) {
-        row->count += count;
-        row->now += bytes;
+        scan->recent_types[(uintptr_t)type / 16 % MO_RECENT_TYPES] =
+            (mo_recent_type){type, (uint32_t)(row - scan->rows)};
     }
+    return row;
 }

@@ -15,10 +15,11 @@
 
 #include <string.h>
 
-/* How many items, and objects on the stack, ahead to ask for; how many items a
- * batch has.  500 000 instances and as many dicts in random order, 4.5 million
- * objects, took 2.2 s of CPU without all of this and 1.0 s with it (CPython
- * 3.11, a busy Zen 3); batches of 16 to 128 differ by less than runs do. */
+/* How many items of a sequence, and objects on the stack, ahead to ask for; how
+ * many items a batch has.  500 000 instances and as many dicts in random order,
+ * 4.5 million objects, took 2.2 s of CPU without all of this and 1.0 s with it
+ * (CPython 3.11, a busy Zen 3); batches of 16 to 128 differ by less than runs
+ * do. */
 #define ITEMS_AHEAD 12
 #define STACK_AHEAD 4
 #define BATCH 64
@@ -50,14 +51,16 @@ push(mo_scan *scan, PyObject *obj, Py_ssize_t next, uint32_t node)
 
 /* Meets an object that owns no others: counts it and looks for duplicates. */
 static void
-meet_leaf(mo_scan *scan, PyObject *obj, uint32_t node)
+meet_leaf(mo_scan *scan, PyObject *obj, mo_place *place)
 {
     if (Py_REFCNT(obj) != 1 && !mo_scan_meets(scan, obj)) {
         return;
     }
     size_t bytes = mo_object_bytes(obj);
     mo_scan_count(scan, Py_TYPE(obj), 1, bytes);
-    mo_find_duplicates(scan, obj, node, bytes);
+    if (mo_may_repeat(obj)) {
+        mo_find_duplicates(scan, obj, mo_scan_node_of(scan, place), bytes);
+    }
 }
 
 /* What belongs to the program rather than to the object that refers to it. */
@@ -68,14 +71,14 @@ is_code(PyObject *obj)
 }
 
 static void
-visit(mo_scan *scan, PyObject *obj, uint32_t node)
+visit(mo_scan *scan, PyObject *obj, mo_place *place)
 {
     if (!mo_is_container(obj)) {
-        meet_leaf(scan, obj, node);
+        meet_leaf(scan, obj, place);
     }
     else if ((scan->everything || !is_code(obj)) && mo_scan_meets(scan, obj)) {
         mo_prefetch_parts(obj);
-        push(scan, obj, 0, node);
+        push(scan, obj, 0, mo_scan_node_of(scan, place));
     }
 }
 
@@ -91,15 +94,44 @@ walk_items(mo_scan *scan, PyObject *sequence, Py_ssize_t next, uint32_t node)
     if (end < n) {
         push(scan, sequence, end, node);
     }
-    uint32_t below = mo_scan_node(scan, node, MO_STEP_ITEM, NULL);
+    mo_place below = {.parent = node, .step = MO_STEP_ITEM};
     for (Py_ssize_t i = next; i < end && !scan->out_of_memory; i++) {
         if (i + ITEMS_AHEAD < n) {
             MO_PREFETCH(items[i + ITEMS_AHEAD]);
         }
         if (items[i] != NULL) { /* a tuple being filled */
-            visit(scan, items[i], below);
+            visit(scan, items[i], &below);
         }
     }
+}
+
+/* Meets a dict's key; where its value is. */
+static mo_place
+meet_key(mo_scan *scan, PyObject *key, uint32_t node, mo_step step, bool split)
+{
+    mo_place keys = {.parent = node, .step = MO_STEP_KEYS};
+    /* The keys of a split dict belong to all dicts that share them. */
+    if (!split || mo_scan_meets(scan, key)) {
+        visit(scan, key, &keys);
+    }
+    bool named = PyUnicode_CheckExact(key);
+    return (mo_place){.parent = node,
+                      .step = named ? step : MO_STEP_ITEM,
+                      .name = named ? key : NULL};
+}
+
+/* The same, for the item `i`: nothing to do if the dict before had its key
+ * there too. */
+static inline mo_place *
+meet_field(mo_scan *scan, PyObject *key, int i, uint32_t node, mo_step step,
+           bool split)
+{
+    mo_field *field = &scan->fields[i % MO_FIELDS];
+    if (field->key != key || field->value.parent != node ||
+        field->step != step) {
+        *field = (mo_field){key, step, meet_key(scan, key, node, step, split)};
+    }
+    return &field->value;
 }
 
 /* A dict, from PyDict_Next's position `next` on.  A long one is put on the stack
@@ -113,24 +145,17 @@ walk_dict(mo_scan *scan, PyObject *dict, Py_ssize_t next, uint32_t node,
     if (is_long) {
         push(scan, dict, DONE, node);
     }
-    uint32_t keys = mo_scan_node(scan, node, MO_STEP_KEYS, NULL);
-    /* The keys of a split dict belong to all dicts that share them. */
     bool split = mo_dict_is_split(dict);
+    bool is_wide = PyDict_GET_SIZE(dict) > MO_PREFETCHED;
     PyObject *key, *value;
     for (int i = 0; !(is_long && i == BATCH) && !scan->out_of_memory; i++) {
         if (!PyDict_Next(dict, &next, &key, &value)) {
             return;
         }
-        if (is_long) {
-            mo_prefetch_entry(dict, next + ITEMS_AHEAD);
+        if (is_wide) {
+            mo_prefetch_entry(dict, next + MO_PREFETCHED);
         }
-        bool named = PyUnicode_CheckExact(key);
-        uint32_t below = mo_scan_node(scan, node, named ? step : MO_STEP_ITEM,
-                                      named ? key : NULL);
-        if (!split || mo_scan_meets(scan, key)) {
-            visit(scan, key, keys);
-        }
-        visit(scan, value, below);
+        visit(scan, value, meet_field(scan, key, i, node, step, split));
     }
     if (is_long && !scan->out_of_memory) {
         scan->stack[self].next = next;
@@ -154,9 +179,12 @@ walk_attributes(mo_scan *scan, PyObject *obj, uint32_t node)
     size_t n = mo_inline_values(obj, &values);
     for (size_t i = 0; i < n && !scan->out_of_memory; i++) {
         if (values[i] != NULL) {
-            PyObject *name = mo_shared_name(Py_TYPE(obj), i);
-            visit(scan, values[i],
-                  mo_scan_node(scan, node, MO_STEP_ATTRIBUTE, name));
+            mo_place place = {
+                .parent = node,
+                .step = MO_STEP_ATTRIBUTE,
+                .name = mo_shared_name(Py_TYPE(obj), i),
+            };
+            visit(scan, values[i], &place);
         }
     }
     return n != 0;
@@ -164,7 +192,7 @@ walk_attributes(mo_scan *scan, PyObject *obj, uint32_t node)
 
 typedef struct {
     mo_scan *scan;
-    uint32_t node;
+    mo_place place;
     bool leaves; /* not yet walked */
 } traversal;
 
@@ -173,7 +201,7 @@ visit_traversed(PyObject *obj, void *argument)
 {
     traversal *t = argument;
     if (t->leaves || mo_is_container(obj)) {
-        visit(t->scan, obj, t->node);
+        visit(t->scan, obj, &t->place);
     }
     return t->scan->out_of_memory;
 }
@@ -193,14 +221,12 @@ walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
         walked = true;
     }
     walked |= walk_attributes(scan, obj, node);
-    traversal t = {scan, 0, !walked};
+    traversal t = {scan, {.parent = node, .step = MO_STEP_ITEM}, !walked};
     PyTypeObject *type = Py_TYPE(obj);
     if (walked && mo_has_only_attributes(type)) {
-        t.node = mo_scan_node(scan, node, MO_STEP_ITEM, NULL);
         (void)visit_traversed((PyObject *)type, &t);
     }
     else if (type->tp_traverse != NULL) {
-        t.node = mo_scan_node(scan, node, MO_STEP_ITEM, NULL);
         (void)type->tp_traverse(obj, visit_traversed, &t);
     }
 }
@@ -315,8 +341,9 @@ mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace)
     while (!scan->out_of_memory &&
            PyDict_Next(root, &position, &key, &value)) {
         if (PyUnicode_CheckExact(key)) {
-            visit(scan, value,
-                  mo_scan_node(scan, node, MO_STEP_ATTRIBUTE, key));
+            mo_place place = {
+                .parent = node, .step = MO_STEP_ATTRIBUTE, .name = key};
+            visit(scan, value, &place);
             walk_pending(scan);
         }
     }

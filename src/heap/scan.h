@@ -80,6 +80,33 @@ typedef struct {
 
 #define MO_RECENT 256
 
+/* Where an object was reached: a step below a node.  Most objects were met
+ * before, or are nothing to tell of, and need no node of their own. */
+typedef struct {
+    uint32_t parent; /* a node */
+    uint32_t node;   /* made when it is asked for; 0 until then */
+    mo_step step;
+    PyObject *name;
+} mo_place;
+
+/* What one dict had as its first, second, ... item, which the next may have
+ * there too: records of one shape follow each other. */
+typedef struct {
+    PyObject *key; /* NULL: nothing yet */
+    mo_step step;  /* that of the dict's named values */
+    mo_place value;
+} mo_field;
+
+#define MO_FIELDS 16
+
+/* The row of a type. */
+typedef struct {
+    PyTypeObject *type; /* NULL: nothing yet */
+    uint32_t row;
+} mo_recent_type;
+
+#define MO_RECENT_TYPES 64
+
 /* A string or tuple that may repeat another. */
 typedef struct {
     uint64_t hash; /* of its contents */
@@ -103,6 +130,8 @@ typedef struct {
     mo_pending *stack; /* owned: met, not yet walked to the end */
     size_t n_stack, stack_capacity;
     mo_recent recent_nodes[MO_RECENT], recent_rows[MO_RECENT];
+    mo_recent_type recent_types[MO_RECENT_TYPES];
+    mo_field fields[MO_FIELDS]; /* by place in the dict */
     /* Everything there is, or only what the roots own: then not the types,
      * modules and functions that objects refer to. */
     bool everything;
@@ -154,14 +183,38 @@ mo_scan_make_room(mo_scan *scan, void *items, size_t used, size_t *capacity,
 uint32_t
 mo_scan_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name);
 
+static inline uint32_t
+mo_scan_node_of(mo_scan *scan, mo_place *place)
+{
+    if (place->node == 0) {
+        place->node =
+            mo_scan_node(scan, place->parent, place->step, place->name);
+    }
+    return place->node;
+}
+
 /* The row of its kind, node and type, made if need be; NULL, and the scan is
  * over, without memory.  Valid until the next call. */
 mo_row *
 mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
             PyObject *example);
 
+/* The row of a type's objects, likewise. */
+mo_row *
+mo_scan_type_row(mo_scan *scan, PyTypeObject *type);
+
 /* Adds objects to their type's row. */
-void
-mo_scan_count(mo_scan *scan, PyTypeObject *type, size_t count, size_t bytes);
+static inline void
+mo_scan_count(mo_scan *scan, PyTypeObject *type, size_t count, size_t bytes)
+{
+    const mo_recent_type *recent =
+        &scan->recent_types[(uintptr_t)type / 16 % MO_RECENT_TYPES];
+    mo_row *row = recent->type == type ? &scan->rows[recent->row]
+                                       : mo_scan_type_row(scan, type);
+    if (row != NULL) {
+        row->count += count;
+        row->now += bytes;
+    }
+}
 
 #endif

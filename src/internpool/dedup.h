@@ -152,7 +152,8 @@ mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
 
 /* Whether an item is a tuple that mo_walk_tuple() is for: 1 or 0, or -1 with
- * an exception set. */
+ * an exception set.  The caller holds a tuple: to look for a name in its class
+ * runs code if that has another name of the same hash and a type of its own. */
 int
 mo_is_remade(const mo_walk *w, PyObject *item);
 

@@ -22,8 +22,8 @@ has_item(PyObject *dict, PyObject *key, PyObject *value)
 /* A part of a dict. */
 typedef struct {
     int count;
-    bool plain; /* whether all keys are known to be exact strs: then to assign
-                   runs no code */
+    bool plain; /* whether it is all there is, under exact strs: then to assign
+                   compares the key with no other object, so runs no code */
     bool held;  /* whether keys and values are owned, else borrowed */
     PyObject *key[MO_STRINGS];
     PyObject *value[MO_STRINGS];
@@ -69,6 +69,7 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
         items->key[items->count] = key;
         items->value[items->count++] = value;
     }
+    items->plain &= items->count == PyDict_GET_SIZE(dict);
     if (MO_FREE_THREADED) {
         hold(items);
     }
@@ -99,7 +100,7 @@ let_go(part *items)
  * containers to be walked, tuples to be made anew.  0, or -1 with an exception
  * set. */
 static int
-choose(mo_walk *w, const part *items, choice *strings, choice *others,
+choose(mo_walk *w, part *items, choice *strings, choice *others,
        choice *tuples)
 {
     strings->count = others->count = tuples->count = 0;
@@ -113,6 +114,9 @@ choose(mo_walk *w, const part *items, choice *strings, choice *others,
         }
         if (!mo_walk_wants(w, value)) {
             continue;
+        }
+        if (PyTuple_Check(value) && !items->held) {
+            hold(items);
         }
         int remade = mo_is_remade(w, value);
         if (remade < 0) {
@@ -209,17 +213,17 @@ static int
 walk_part(mo_walk *w, PyObject *dict, part *items)
 {
     choice strings, others, tuples;
+    if (!items->plain) {
+        hold(items);
+    }
     if (choose(w, items, &strings, &others, &tuples) < 0) {
         return -1;
     }
     for (int i = 0; i < others.count; i++) {
-        PyObject *value = items->value[others.at[i]];
-        if (mo_walk_later(w, value, 1 + items->held) < 0) {
+        PyObject *other = items->value[others.at[i]];
+        if (mo_walk_later(w, other, 1 + items->held) < 0) {
             return -1;
         }
-    }
-    if (!items->plain || tuples.count > 0) {
-        hold(items);
     }
     return intern_values(w, dict, items, &strings) < 0
                ? -1
@@ -289,38 +293,77 @@ wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
     return status;
 }
 
-/* A new dict of the same values under the new keys; with fewer of them if one
- * of the old keys cannot be found, so that their hashes stay as they are. */
-static PyObject *
-with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
+/* Takes the places of `made` before this one that nothing has: where the dict
+ * that it is made after lost an item.  Lists the names that take them. */
+static int
+take_places(PyObject *made, PyObject *names, Py_ssize_t place)
 {
-    PyObject *made = PyDict_New();
+    for (Py_ssize_t i = PyDict_GET_SIZE(made); i < place; i++) {
+        PyObject *name = PyUnicode_FromFormat("\x1fplace %zd", i);
+        int status = name ? PyDict_SetItem(made, name, Py_None) : -1;
+        status = status == 0 ? PyList_Append(names, name) : -1;
+        Py_XDECREF(name);
+        if (status < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+lose_places(PyObject *made, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        if (PyDict_DelItem(made, PyList_GET_ITEM(names, i)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Fills `made` with the values of the dict under the new keys, each in the same
+ * place of the table; with fewer of them if one of the old keys cannot be
+ * found, so that their hashes stay as they are. */
+static int
+fill_lock_held(PyObject *made, PyObject *names, PyObject *dict, PyObject *now,
+               PyObject *before)
+{
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
+    int found = 1;
+    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(now) &&
                            PyDict_Next(dict, &position, &key, &value) &&
                            key == PyList_GET_ITEM(before, i);
          i++) {
         Py_INCREF(key);
         Py_INCREF(value);
-        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
-        int status = found > 0
-                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
-                         : found;
+        found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
+        if (found > 0 &&
+            (take_places(made, names, position - 1) < 0 ||
+             PyDict_SetItem(made, PyList_GET_ITEM(now, i), value) < 0)) {
+            found = -1;
+        }
         Py_DECREF(key);
         Py_DECREF(value);
-        if (status < 0) {
-            Py_CLEAR(made);
-        }
-        if (found <= 0) {
-            break;
-        }
     }
+    return found < 0 ? -1 : lose_places(made, names);
+}
+
+static PyObject *
+with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
+{
+    PyObject *made = PyDict_New();
+    PyObject *names = made ? PyList_New(0) : NULL;
+    if (names == NULL || fill_lock_held(made, names, dict, now, before) < 0) {
+        Py_CLEAR(made);
+    }
+    Py_XDECREF(names);
     return made;
 }
 
-/* Whether two dicts hold the same values in the same order, `made` under the
- * keys that are listed. */
+/* Whether two dicts hold the same values in the same places, `made` under the
+ * keys that are listed.  A loop over the dict, suspended meanwhile, knows its
+ * place in the table. */
 static bool
 are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
                     PyObject *before)
@@ -330,8 +373,6 @@ are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
     for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
            PyDict_Next(made, &made_at, &made_key, &made_value);
          i++) {
-        /* A loop over the dict, suspended meanwhile, knows its place in the
-         * table, so there must be no place more: where one was deleted. */
         if (key != PyList_GET_ITEM(before, i) || value != made_value ||
             made_key != PyList_GET_ITEM(now, i) || at != made_at) {
             return false;

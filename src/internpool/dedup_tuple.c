@@ -24,7 +24,7 @@ can_be_remade(PyTypeObject *type)
         type->tp_del != NULL) {
         return 0; /* might compare by identity, or notice its own end */
     }
-    /* Runs no code: the callers hold borrowed references. */
+    /* Not by getattr(), which a metaclass could answer with code. */
     PyObject *name = PyUnicode_InternFromString("_fields");
     if (name == NULL) {
         return -1;
@@ -98,6 +98,9 @@ intern_part(mo_walk *w, Py_ssize_t start, Py_ssize_t stop)
             string[n++] = item;
         }
     }
+    if (n == 0) {
+        return 0;
+    }
     w->strings.seen += (uint64_t)n;
     if (mo_intern_strings(w->pool, string, n, kept) < 0) {
         return -1;
@@ -108,12 +111,13 @@ intern_part(mo_walk *w, Py_ssize_t start, Py_ssize_t stop)
             Py_DECREF(kept[i]);
             continue;
         }
-        bool goes = Py_REFCNT(string[i]) == 1;
         status = put(w, place[i], kept[i]);
-        if (status == 0) {
-            w->nested[w->nested_depth - 1].bytes +=
-                goes ? mo_str_size(string[i]) : 0;
-            w->strings.replaced++;
+        w->strings.replaced += status == 0;
+    }
+    /* Now that the copy has none of those replaced, but the tuple still does. */
+    for (int i = 0; status == 0 && i < n; i++) {
+        if (kept[i] != string[i] && Py_REFCNT(string[i]) == 1) {
+            w->nested[w->nested_depth - 1].bytes += mo_str_size(string[i]);
         }
     }
     return status;
