@@ -114,7 +114,7 @@ SLOW_BUILD = ("-m", "not workload")
 
 @nox.session
 def asan(session: nox.Session) -> None:
-    """The tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    """The tests with assertions, structure checks, AddressSanitizer and UBSan on."""
     _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
     compiler = os.environ.get("CC", "gcc").split()
     find = [*compiler, "-print-file-name=libasan.so"]
@@ -137,6 +137,37 @@ def asan(session: nox.Session) -> None:
         # pytest would have captured what a sanitizer says as it aborts.
         for report in sorted(reports.iterdir()):
             print(report.read_text(encoding="utf-8", errors="replace"))
+
+
+@nox.session
+def windows(session: nox.Session) -> None:
+    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
+    session.install(*nox.project.dependency_groups(_project(), "windows"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.windows", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
+    session.install("atheris>=3", *_extra("test"))
+    _need(session, "clang", "clang")
+    # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
+    flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
+    switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
+    _install(session, MEMOPT_ASAN="1", **switches)
+    session.chdir(_elsewhere(session, "tests", "tools"))
+    find = "import atheris; print(atheris.path())"
+    folder = session.run("python", "-c", find, silent=True)
+    session.run(
+        *("python", "-m", "tools.fuzz", *session.posargs),
+        env={
+            "LD_PRELOAD": f"{str(folder).strip()}/asan_with_fuzzer.so",
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+            "PYTHONMALLOC": "malloc",
+        },
+    )
 
 
 @nox.session
@@ -215,19 +246,11 @@ def release(session: nox.Session) -> None:
         session.log("actionlint is not here: GitHub's own CI runs it")
 
 
-@nox.session
+@nox.session(default=False)
 def debug(session: nox.Session) -> None:
-    """The tests with assertions and structure validity checks on."""
+    """As asan, without the sanitizers: to run in gdb."""
     _install(session, "test", MEMOPT_DEBUG="1")
     _run_tests(session, *SLOW_BUILD, HYPOTHESIS_PROFILE="quick")
-
-
-@nox.session
-def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
-    session.install(*nox.project.dependency_groups(_project(), "windows"))
-    session.chdir(ROOT)
-    session.run("python", "-m", "tools.windows", *session.posargs)
 
 
 @nox.session(default=False)
@@ -307,29 +330,6 @@ def mutants(session: nox.Session) -> None:
     session.install("setuptools>=77", *_extra("test"))
     session.chdir(ROOT)
     session.run("python", "-m", "tools.mutants", *session.posargs)
-
-
-@nox.session
-def fuzz(session: nox.Session) -> None:
-    """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
-    session.install("atheris>=3", *_extra("test"))
-    _need(session, "clang", "clang")
-    # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
-    flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
-    switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}
-    _install(session, MEMOPT_ASAN="1", **switches)
-    session.chdir(_elsewhere(session, "tests", "tools"))
-    find = "import atheris; print(atheris.path())"
-    folder = session.run("python", "-c", find, silent=True)
-    session.run(
-        *("python", "-m", "tools.fuzz", *session.posargs),
-        env={
-            "LD_PRELOAD": f"{str(folder).strip()}/asan_with_fuzzer.so",
-            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
-            "UBSAN_OPTIONS": "print_stacktrace=1",
-            "PYTHONMALLOC": "malloc",
-        },
-    )
 
 
 def _need(session: nox.Session, command: str, debian: str) -> None:
