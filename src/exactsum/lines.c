@@ -462,21 +462,24 @@ sum_tiles(const job *j, size_t line, size_t n)
 
 /* --- long lines ------------------------------------------------------- */
 
-/* What rows() makes of n lines, as lines of its own. */
+/* What rows() makes of n lines, as lines of its own, `width` side by side. */
 static bool
-try_parts(const job *j, const double *parts, size_t n, double *sums)
+try_parts(const job *j, const double *parts, size_t n, size_t width,
+          double *sums)
 {
     const mo_kernel *kernel = j->worker->ladder.kernel;
     const size_t length = 2 * (size_t)kernel->lanes;
-    double tile[2 * MO_MAX_LANES * TILE_LINES] = {0};
+    double tile[2 * MO_MAX_LANES * TILE_LINES];
+    memset(tile, 0,
+           length * width * sizeof *tile); /* beyond n lines it stays */
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < length; k++) {
-            tile[k * TILE_LINES + i] = parts[i * length + k];
+            tile[k * width + i] = parts[i * length + k];
         }
     }
-    memset(sums, 0, 2 * TILE_LINES * sizeof *sums);
-    return kernel->columns[2](tile, length, TILE_LINES,
-                              TILE_LINES * sizeof *tile, sums);
+    memset(sums, 0, 2 * width * sizeof *sums);
+    return kernel->columns[2](tile, length, width,
+                              (ptrdiff_t)(width * sizeof *tile), sums);
 }
 
 /* n <= TILE_LINES */
@@ -488,11 +491,12 @@ sum_long(const job *j, size_t line, size_t n)
     const mo_rows rows = lines->itemsize == sizeof(double)
                              ? kernel->rows
                              : kernel->rows_singles;
+    const size_t width = (n + 7) / 8 * 8;
     double parts[TILE_LINES * 2 * MO_MAX_LANES], sums[2 * TILE_LINES];
     if (rows(item_at(j, line, 0), n, lines->length, lines->line_stride,
              parts) &&
-        try_parts(j, parts, n, sums)) {
-        conclude(j, line, n, sums, TILE_LINES, 2);
+        try_parts(j, parts, n, width, sums)) {
+        conclude(j, line, n, sums, width, 2);
     }
     else {
         sum_alone(j, line, n);
