@@ -420,11 +420,12 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
  * and that interpreters may each have one of their own: from 3.13 on, as
  * several at once did not end in 3.12.1, for a reason not found yet. */
 #if PY_VERSION_HEX >= 0x030D0000
-# define MO_LAST_SLOTS                                                     \
-     {Py_mod_gil, Py_MOD_GIL_NOT_USED},                                    \
-     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
-     {                                                                     \
-         0, NULL                                                           \
+# define MO_LAST_SLOTS                           \
+     {Py_mod_gil, Py_MOD_GIL_NOT_USED},          \
+         {Py_mod_multiple_interpreters,          \
+          Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
+     {                                           \
+         0, NULL                                 \
      }
 #else
 # define MO_LAST_SLOTS {0, NULL}
