@@ -262,8 +262,7 @@ def freethreaded(session: nox.Session) -> None:
 @nox.session(default=False)
 def parallel(session: nox.Session) -> None:
     """Each test in four threads at once on that CPython; posargs: pytest's."""
-    some = session.posargs or IN_PARALLEL
-    _interpreters(session, "3.13t", some=("--parallel-threads=4", *some))
+    _interpreters(session, "3.13t", some=(*IN_PARALLEL, *session.posargs))
 
 
 @nox.session(default=False)
@@ -272,7 +271,8 @@ def tsan(session: nox.Session) -> None:
     _interpreters(session, "3.13t-tsan", some=session.posargs or OF_THREADS)
 
 
-IN_PARALLEL = ("--iterations=2",)
+# The others, which tests/thread_unsafe.toml names, are left to `freethreaded`.
+IN_PARALLEL = ("--parallel-threads=4", "--iterations=2", "--skip-thread-unsafe=True")
 OF_THREADS = (
     "tests/test_free_threading.py",
     "tests/test_internpool_concurrency.py",

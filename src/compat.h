@@ -427,11 +427,12 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
  * and that interpreters may each have one of their own: from 3.13 on, as
  * several at once did not end in 3.12.1, for a reason not found yet. */
 #if PY_VERSION_HEX >= 0x030D0000
-# define MO_LAST_SLOTS                                                     \
-     {Py_mod_gil, Py_MOD_GIL_NOT_USED},                                    \
-     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
-     {                                                                     \
-         0, NULL                                                           \
+# define MO_LAST_SLOTS                           \
+     {Py_mod_gil, Py_MOD_GIL_NOT_USED},          \
+         {Py_mod_multiple_interpreters,          \
+          Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, \
+     {                                           \
+         0, NULL                                 \
      }
 #else
 # define MO_LAST_SLOTS {0, NULL}
@@ -589,7 +590,8 @@ mo_sequence_item(PyObject *sequence, Py_ssize_t i)
 #endif
 
 /* An instance that nobody asked for its __dict__ has its attributes in an
- * array of their own (3.11, 3.12) or behind its header (3.13 on): CPython's
+ * array of their own (3.11, 3.12) or behind its header (3.13), later behind
+ * all that its class gives it: CPython's
  * Include/internal/pycore_object.h and pycore_dict.h, which cannot be included
  * beside Python.h in all of these versions.  `mo_managed_*` are for types with
  * Py_TPFLAGS_MANAGED_DICT. */
@@ -644,8 +646,9 @@ mo_managed_dict(PyObject *obj)
 static inline PyObject **
 mo_managed_values(PyObject *obj)
 {
-    const uint8_t *header = (const uint8_t *)obj + sizeof(PyObject);
-    bool has = (Py_TYPE(obj)->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0;
+    const PyTypeObject *type = Py_TYPE(obj);
+    const uint8_t *header = (const uint8_t *)obj + type->tp_basicsize;
+    bool has = (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0;
     bool valid = has && header[3] != 0; /* capacity, size, embedded, valid */
     return valid ? (PyObject **)(header + sizeof(PyObject *)) : NULL;
 }

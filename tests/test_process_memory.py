@@ -8,12 +8,22 @@ import sys
 import weakref
 
 import pytest
-from support import fail_each_allocation, not_with_asan, run_in_fresh_process
+from support import (
+    fail_each_allocation,
+    free_threaded,
+    not_with_asan,
+    run_in_fresh_process,
+)
 
 import memopt
 from memopt import _memopt
 
 MB = 1 << 20
+
+not_with_mimalloc = pytest.mark.skipif(
+    free_threaded,
+    reason="mimalloc, which a free-threaded CPython has, gives memory back later",
+)
 
 FIELDS = (
     *("resident", "peak_resident", "private", "private_resident"),
@@ -77,6 +87,7 @@ def test_system_figures_are_those_of_psutil() -> None:
 
 
 @not_with_asan
+@not_with_mimalloc
 def test_figures_follow_what_the_process_does() -> None:
     run_in_fresh_process(
         """
@@ -110,6 +121,7 @@ def test_peak_is_not_inherited_from_the_parent() -> None:
 
 
 @not_with_asan
+@not_with_mimalloc
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is measured")
 def test_release_gives_free_heap_back() -> None:
     run_in_fresh_process(

@@ -75,7 +75,7 @@ def test_lambdas_of_the_standard_library() -> None:
         with any_length_is_native():
             got = past_errors(iter(LazyMap(f, *sources)), len(sources[0]))
         assert got == one_by_one(f, *sources), dis.code_info(f)
-    assert accepted >= 8  # as many as 3.12 has
+    assert accepted >= 6  # as many as 3.13.5 has
 
 
 def test_builtins() -> None:

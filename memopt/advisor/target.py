@@ -20,7 +20,8 @@ def _main_module(file: str, spec: importlib.machinery.ModuleSpec | None) -> Modu
     main = ModuleType("__main__")
     main.__file__ = file
     main.__spec__ = spec
-    main.__annotations__ = {}
+    if sys.version_info < (3, 14):  # later they come into being at need (PEP 649)
+        main.__annotations__ = {}
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]
     if spec is not None:
         main.__loader__ = spec.loader
