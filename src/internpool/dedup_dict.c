@@ -97,10 +97,9 @@ let_go(part *items)
 }
 
 /* Sorts the values by what is to be done with them: strings to be interned,
- * containers to be walked, tuples to be made anew.  0, or -1 with an exception
- * set. */
-static int
-choose(mo_walk *w, part *items, choice *strings, choice *others,
+ * containers to be walked, tuples, which may be made anew.  Runs no code. */
+static void
+choose(const mo_walk *w, const part *items, choice *strings, choice *others,
        choice *tuples)
 {
     strings->count = others->count = tuples->count = 0;
@@ -110,22 +109,12 @@ choose(mo_walk *w, part *items, choice *strings, choice *others,
             if (w->values && MO_STR_IS_READY(value)) {
                 strings->at[strings->count++] = i;
             }
-            continue;
         }
-        if (!mo_walk_wants(w, value)) {
-            continue;
+        else if (mo_walk_wants(w, value)) {
+            choice *list = PyTuple_Check(value) ? tuples : others;
+            list->at[list->count++] = i;
         }
-        if (PyTuple_Check(value) && !items->held) {
-            hold(items);
-        }
-        int remade = mo_is_remade(w, value);
-        if (remade < 0) {
-            return -1;
-        }
-        choice *list = remade ? tuples : others;
-        list->at[list->count++] = i;
     }
-    return 0;
 }
 
 /* 1 if it is written, 0 if it is not there any more, or -1 with an exception
@@ -190,44 +179,45 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
     return status;
 }
 
+/* Makes the tuple i of a part, which is held, anew if that can be, else walks
+ * it later. */
 static int
-remake_tuples(mo_walk *w, PyObject *dict, part *items, const choice *tuples)
+walk_tuple(mo_walk *w, PyObject *dict, part *items, int i)
 {
-    for (int i = 0; i < tuples->count; i++) {
-        /* The dict's reference, and the part's. */
-        PyObject *tuple = items->value[tuples->at[i]];
-        PyObject *instead = mo_walk_tuple(w, tuple, 2);
-        if (instead == NULL) {
-            return -1;
-        }
-        int status = write_value(w, dict, items, tuples->at[i], instead);
-        Py_DECREF(instead);
-        if (status < 0) {
-            return -1;
-        }
+    const Py_ssize_t references = 2; /* the dict's, and the part's */
+    PyObject *tuple = items->value[i];
+    int status = mo_is_remade(w, tuple);
+    if (status <= 0) {
+        return status < 0 ? -1 : mo_walk_later(w, tuple, references);
     }
-    return 0;
+    PyObject *instead = mo_walk_tuple(w, tuple, references);
+    if (instead == NULL) {
+        return -1;
+    }
+    status = write_value(w, dict, items, i, instead);
+    Py_DECREF(instead);
+    return status;
 }
 
 static int
 walk_part(mo_walk *w, PyObject *dict, part *items)
 {
     choice strings, others, tuples;
-    if (!items->plain) {
-        hold(items);
-    }
-    if (choose(w, items, &strings, &others, &tuples) < 0) {
-        return -1;
-    }
+    choose(w, items, &strings, &others, &tuples);
     for (int i = 0; i < others.count; i++) {
         PyObject *other = items->value[others.at[i]];
         if (mo_walk_later(w, other, 1 + items->held) < 0) {
             return -1;
         }
     }
-    return intern_values(w, dict, items, &strings) < 0
-               ? -1
-               : remake_tuples(w, dict, items, &tuples);
+    if (!items->plain || tuples.count > 0) {
+        hold(items);
+    }
+    int status = intern_values(w, dict, items, &strings);
+    for (int i = 0; status == 0 && i < tuples.count; i++) {
+        status = walk_tuple(w, dict, items, tuples.at[i]);
+    }
+    return status;
 }
 
 /* --- keys ---------------------------------------------------------------- */
