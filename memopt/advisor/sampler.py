@@ -33,8 +33,8 @@ class PeakSampler(threading.Thread):
     """A thread that calls ``scan`` at high-water marks of resident memory.
 
     Scans stop the program, so they are rationed: to ``FREE_SECONDS``, or ``SHARE``
-    of the time since the start, less what the last will take.  ``best`` is the report that saw the
-    most Python objects.
+    of the time since the start, less what the last will take.  ``best`` is the
+    report that saw the most Python objects.
     """
 
     def __init__(self, scan: Callable[[], Report]) -> None:
