@@ -26,7 +26,8 @@ Answer = tuple[Any, Any] | str
 # Instructions that do nothing that a value depends on.
 _IGNORED = {"RESUME", "NOP"}
 _LOADS = {"LOAD_FAST", "LOAD_FAST_LOAD_FAST"}
-_CONSTANTS = {"LOAD_CONST"}
+_LOADS |= {"LOAD_FAST_BORROW", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"}  # from 3.14 on
+_CONSTANTS = {"LOAD_CONST", "LOAD_SMALL_INT"}
 _UNARY = {
     "UNARY_NEGATIVE": "neg",
     "UNARY_POSITIVE": "pos",
