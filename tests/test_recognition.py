@@ -12,6 +12,8 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+import sys
+
 import pytest
 from hypothesis import settings
 from native_oracle import any_length_is_native, one_by_one, past_errors
@@ -76,7 +78,8 @@ def test_lambdas_of_the_standard_library() -> None:
         with any_length_is_native():
             got = past_errors(iter(LazyMap(f, *sources)), len(sources[0]))
         assert got == one_by_one(f, *sources), dis.code_info(f)
-    assert accepted >= 6  # as many as 3.13.5 has
+    # As many as 3.13.5 and 3.12.1 have.
+    assert accepted >= (6 if sys.version_info >= (3, 13) else 8)
 
 
 def test_builtins() -> None:
