@@ -6,13 +6,12 @@ import math
 import operator
 import os
 import random
+import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
-
-import sys
 
 import pytest
 from hypothesis import settings
