@@ -151,7 +151,7 @@ def windows(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Coverage-guided fuzzing, a few seconds each; posargs: --seconds 600 utf8."""
     session.install("atheris>=3", *_extra("test"))
-    _need(session, "clang", "clang")
+    _need(session, "clang", "clang libclang-rt-14-dev")
     # The interpreter has no sanitizer in it: atheris brings clang's, preloaded.
     flags = "-fsanitize=fuzzer-no-link -Wno-unused-command-line-argument"
     switches = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": flags}

@@ -15,7 +15,7 @@ from tools import packages
 from tools.portability import aarch64, msvc, zig
 
 NEEDED = {
-    "clang": "clang",
+    "clang": "clang libclang-rt-14-dev",  # what fuzz links, too
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",  # and its headers
     "x86_64-w64-mingw32-objdump": "binutils-mingw-w64-x86-64",
     aarch64.GCC: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
