@@ -141,7 +141,7 @@ def asan(session: nox.Session) -> None:
 
 @nox.session
 def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPython for Windows; posargs: 3.11 3.13."""
+    """The wheel, tests and demo in CPythons for Windows; posargs: 3.11, say."""
     session.install(*nox.project.dependency_groups(_project(), "windows"))
     session.chdir(ROOT)
     session.run("python", "-m", "tools.windows", *session.posargs)

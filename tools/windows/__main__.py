@@ -42,7 +42,6 @@ assert sys.platform == "win32"
 """
 
 
-DEFAULT = "3.11"  # wine 8 can load NumPy there
 STARTED = time.monotonic()
 
 
@@ -136,12 +135,13 @@ def main() -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="tools.windows", description=__doc__)
     all_versions = ", ".join(python.RELEASES)
-    help_text = f"of CPython: {all_versions}; default: {DEFAULT}"
-    parser.add_argument("versions", nargs="*", default=[DEFAULT], help=help_text)
+    help_text = f"of CPython: {all_versions}; default: all"
+    parser.add_argument("versions", nargs="*", help=help_text)
     parser.add_argument("--work", type=Path, help="a new folder, which is kept")
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
-    for version in options.versions:
+    versions = options.versions or list(python.RELEASES)
+    for version in versions:
         if version not in python.RELEASES:
             parser.error(f"{version} is none of {all_versions}")
     packages.install_missing(NEEDED)
@@ -149,7 +149,7 @@ def main() -> int:
     results = []
     with tempfile.TemporaryDirectory(prefix="memopt windows ") as temporary:
         work: Path = (options.work or Path(temporary)).resolve()
-        for version in options.versions:
+        for version in versions:
             release = python.RELEASES[version]
             try:
                 done = try_release(release, work / version, options.pytest)
