@@ -20,9 +20,9 @@ STALL = 1.02  # what counts as having stopped
 
 # What scans may take: so many seconds, or, with the last one, which takes as long
 # as one now at least, a share of the program's time if that is more.  With the
-# start that is 5 % of a program of 10 s whose heap takes 0.2 s to scan.
-FREE_SECONDS = 0.2
-SHARE = 0.04
+# start, some 0.1 s, that is 4 % of a program of 10 s whose heap takes 0.15 s to scan.
+FREE_SECONDS = 0.15
+SHARE = 0.03
 
 # Seconds that a scan takes for each byte more: floats in lists 0.6e-9, records
 # 0.9e-9 (CPython 3.11, Xeon).  What was measured counts if it is more.
