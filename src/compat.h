@@ -471,6 +471,28 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_STORE_POINTER(place, p) ((void)(*(place) = (p)))
 #endif
 
+/* struct _dictkeysobject, which CPython keeps to itself, as its sources have it
+ * (Include/internal/pycore_dict.h), the same from 3.11 to 3.15. */
+typedef struct {
+    Py_ssize_t refcnt;
+    uint8_t log2_size;        /* of the hash table, in slots */
+    uint8_t log2_index_bytes; /* of dk_indices */
+    uint8_t kind;
+    uint32_t version;
+    Py_ssize_t usable;   /* entries that still fit */
+    Py_ssize_t nentries; /* entries used, deleted ones included */
+    char indices[];      /* then the entries */
+} mo_dict_keys;
+
+/* Whether a dict has the entries of items that were deleted; locked by the
+ * caller. */
+static inline bool
+mo_dict_has_holes(PyObject *dict)
+{
+    const PyDictObject *d = (PyDictObject *)dict;
+    return ((const mo_dict_keys *)d->ma_keys)->nentries != d->ma_used;
+}
+
 /* Lets go of a dict that only the caller knows, but whose table may have been
  * another's, and other threads still be reading it: so CPython is told that
  * they share it (_PyGC_BITS_SHARED), and frees the table once they have done. */

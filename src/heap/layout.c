@@ -8,17 +8,7 @@
 /* What obmalloc.c gives to malloc. */
 #define PYMALLOC_LIMIT 512
 
-/* struct _dictkeysobject */
-typedef struct {
-    Py_ssize_t refcnt;
-    uint8_t log2_size;        /* of the hash table, in slots */
-    uint8_t log2_index_bytes; /* of dk_indices */
-    uint8_t kind;
-    uint32_t version;
-    Py_ssize_t usable;   /* entries that still fit */
-    Py_ssize_t nentries; /* entries used, deleted ones included */
-    char indices[];      /* then the entries */
-} dict_keys;
+typedef mo_dict_keys dict_keys;
 
 enum {
     KEYS_GENERAL,

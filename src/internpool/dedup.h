@@ -119,10 +119,19 @@ mo_walk_wants(const mo_walk *w, PyObject *object)
     return mo_container_kind(w, object) != MO_NO_CONTAINER;
 }
 
+/* Whether an item can be reached by other ways than by a container that has
+ * `references` to it.  To be asked as it is taken out, before any code runs:
+ * what other ways there are may end then, but those that lead through it remain. */
+static inline bool
+mo_is_shared(PyObject *item, Py_ssize_t references)
+{
+    return MO_FREE_THREADED || Py_REFCNT(item) > references;
+}
+
 /* Puts an object on the stack if it is a container that was not walked yet.
- * `references` lead to it if nothing else can reach it.  Runs no code. */
+ * What is not shared cannot be met again.  Runs no code. */
 int
-mo_walk_later(mo_walk *w, PyObject *item, Py_ssize_t references);
+mo_walk_later(mo_walk *w, PyObject *item, bool shared);
 
 /* Releases a string or tuple that was replaced, and counts a string that goes
  * with that. */
@@ -158,10 +167,10 @@ int
 mo_is_remade(const mo_walk *w, PyObject *item);
 
 /* The tuple, or what is to be in its place, as it has the pool's strings; a new
- * reference.  Containers in it are put on the stack.  `references` as above.
+ * reference.  Containers in it are put on the stack.  `shared` as above.
  * May run Python code. */
 PyObject *
-mo_walk_tuple(mo_walk *w, PyObject *tuple, Py_ssize_t references);
+mo_walk_tuple(mo_walk *w, PyObject *tuple, bool shared);
 
 /* Forgets what was seen and releases the tuples that were replaced, which may
  * end the last strings. */

@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
     int count;
     int at[MO_STRINGS];
+    bool shared[MO_STRINGS];
 } choice;
 
 void
@@ -112,6 +113,7 @@ choose(const mo_walk *w, const part *items, choice *strings, choice *others,
         }
         else if (mo_walk_wants(w, value)) {
             choice *list = PyTuple_Check(value) ? tuples : others;
+            list->shared[list->count] = mo_is_shared(value, 1 + items->held);
             list->at[list->count++] = i;
         }
     }
@@ -182,15 +184,14 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
 /* Makes the tuple i of a part, which is held, anew if that can be, else walks
  * it later. */
 static int
-walk_tuple(mo_walk *w, PyObject *dict, part *items, int i)
+walk_tuple(mo_walk *w, PyObject *dict, part *items, int i, bool shared)
 {
-    const Py_ssize_t references = 2; /* the dict's, and the part's */
     PyObject *tuple = items->value[i];
     int status = mo_is_remade(w, tuple);
     if (status <= 0) {
-        return status < 0 ? -1 : mo_walk_later(w, tuple, references);
+        return status < 0 ? -1 : mo_walk_later(w, tuple, shared);
     }
-    PyObject *instead = mo_walk_tuple(w, tuple, references);
+    PyObject *instead = mo_walk_tuple(w, tuple, shared);
     if (instead == NULL) {
         return -1;
     }
@@ -206,7 +207,7 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
     choose(w, items, &strings, &others, &tuples);
     for (int i = 0; i < others.count; i++) {
         PyObject *other = items->value[others.at[i]];
-        if (mo_walk_later(w, other, 1 + items->held) < 0) {
+        if (mo_walk_later(w, other, others.shared[i]) < 0) {
             return -1;
         }
     }
@@ -215,7 +216,7 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
     }
     int status = intern_values(w, dict, items, &strings);
     for (int i = 0; status == 0 && i < tuples.count; i++) {
-        status = walk_tuple(w, dict, items, tuples.at[i]);
+        status = walk_tuple(w, dict, items, tuples.at[i], tuples.shared[i]);
     }
     return status;
 }
@@ -283,77 +284,40 @@ wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
     return status;
 }
 
-/* Takes the places of `made` before this one that nothing has: where the dict
- * that it is made after lost an item.  Lists the names that take them. */
-static int
-take_places(PyObject *made, PyObject *names, Py_ssize_t place)
+/* A new dict of the same values under the new keys; with fewer of them if one
+ * of the old keys cannot be found, so that their hashes stay as they are. */
+static PyObject *
+with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
 {
-    for (Py_ssize_t i = PyDict_GET_SIZE(made); i < place; i++) {
-        PyObject *name = PyUnicode_FromFormat("\x1fplace %zd", i);
-        int status = name ? PyDict_SetItem(made, name, Py_None) : -1;
-        status = status == 0 ? PyList_Append(names, name) : -1;
-        Py_XDECREF(name);
-        if (status < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int
-lose_places(PyObject *made, PyObject *names)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
-        if (PyDict_DelItem(made, PyList_GET_ITEM(names, i)) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Fills `made` with the values of the dict under the new keys, each in the same
- * place of the table; with fewer of them if one of the old keys cannot be
- * found, so that their hashes stay as they are. */
-static int
-fill_lock_held(PyObject *made, PyObject *names, PyObject *dict, PyObject *now,
-               PyObject *before)
-{
+    PyObject *made = PyDict_New();
     PyObject *key, *value;
     Py_ssize_t position = 0;
-    int found = 1;
-    for (Py_ssize_t i = 0; found > 0 && i < PyList_GET_SIZE(now) &&
+    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
                            PyDict_Next(dict, &position, &key, &value) &&
                            key == PyList_GET_ITEM(before, i);
          i++) {
         Py_INCREF(key);
         Py_INCREF(value);
-        found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
-        if (found > 0 &&
-            (take_places(made, names, position - 1) < 0 ||
-             PyDict_SetItem(made, PyList_GET_ITEM(now, i), value) < 0)) {
-            found = -1;
-        }
+        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
+        int status = found > 0
+                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
+                         : found;
         Py_DECREF(key);
         Py_DECREF(value);
+        if (status < 0) {
+            Py_CLEAR(made);
+        }
+        if (found <= 0) {
+            break;
+        }
     }
-    return found < 0 ? -1 : lose_places(made, names);
-}
-
-static PyObject *
-with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
-{
-    PyObject *made = PyDict_New();
-    PyObject *names = made ? PyList_New(0) : NULL;
-    if (names == NULL || fill_lock_held(made, names, dict, now, before) < 0) {
-        Py_CLEAR(made);
-    }
-    Py_XDECREF(names);
     return made;
 }
 
 /* Whether two dicts hold the same values in the same places, `made` under the
  * keys that are listed.  A loop over the dict, suspended meanwhile, knows its
- * place in the table. */
+ * place in the table, a reversed one even behind the last item: so a dict that
+ * has lost items keeps its keys. */
 static bool
 are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
                     PyObject *before)
@@ -368,7 +332,8 @@ are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
             return false;
         }
     }
-    return i == PyDict_GET_SIZE(dict) && i == PyDict_GET_SIZE(made);
+    return i == PyDict_GET_SIZE(dict) && i == PyDict_GET_SIZE(made) &&
+           !mo_dict_has_holes(dict);
 }
 
 /* Exchanges the tables of two dicts that have no split one. */

@@ -5,7 +5,8 @@
 PyObject *
 mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
 {
-    const Py_ssize_t references = 3; /* the container's, and two lists' */
+    const bool shared =
+        true; /* or was, as code has run since they were listed */
     mo_intern_counts counts = {0};
     PyObject *now = PyList_GetSlice(before, 0, PY_SSIZE_T_MAX);
     int status = now != NULL ? 0 : -1;
@@ -18,11 +19,11 @@ mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
         PyObject *item = PyList_GET_ITEM(now, i);
         status = mo_is_remade(w, item);
         if (status > 0) {
-            PyObject *instead = mo_walk_tuple(w, item, references);
+            PyObject *instead = mo_walk_tuple(w, item, shared);
             status = instead ? PyList_SetItem(now, i, instead) : -1;
         }
         else if (status == 0) {
-            status = mo_walk_later(w, item, references);
+            status = mo_walk_later(w, item, shared);
         }
     }
     if (status < 0) {

@@ -45,15 +45,6 @@ write_rotating(mo_walk *w, PyObject *deque, PyObject *items, PyObject *before)
     return 0;
 }
 
-static int
-write_deque_lock_held(mo_walk *w, PyObject *deque, PyObject *items,
-                      PyObject *before)
-{
-    return PyList_GET_SIZE(items) == PyObject_Size(deque)
-               ? write_rotating(w, deque, items, before)
-               : 0;
-}
-
 int
 mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
 {
@@ -61,10 +52,9 @@ mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
     PyObject *before = PySequence_List(deque);
     PyObject *items = before ? mo_walk_listed(w, before, w->values) : NULL;
     int status = items ? 0 : -1;
-    if (status == 0 && mo_lists_differ(items, before)) {
-        MO_BEGIN_CRITICAL_SECTION(deque);
-        status = write_deque_lock_held(w, deque, items, before);
-        MO_END_CRITICAL_SECTION();
+    if (status == 0 && mo_lists_differ(items, before) &&
+        PyList_GET_SIZE(items) == PyObject_Size(deque)) {
+        status = write_rotating(w, deque, items, before);
     }
     Py_XDECREF(items);
     Py_XDECREF(before);

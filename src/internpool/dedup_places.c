@@ -45,7 +45,7 @@ find_strings_lock_held(found *strings, place_of *at, const void *items,
 
 /* What is kept goes into the places; readers without a lock see either. */
 static int
-replace_strings_lock_held(mo_pool *pool, const found *strings, PyObject **kept,
+replace_strings_lock_held(mo_pool *pool, found *strings, PyObject **kept,
                           mo_victims *victims)
 {
     if (strings->count == 0) {
@@ -56,7 +56,10 @@ replace_strings_lock_held(mo_pool *pool, const found *strings, PyObject **kept,
         return -1;
     }
     for (int i = 0; i < strings->count; i++) {
-        if (kept[i] != strings->string[i]) {
+        if (*strings->place[i] != strings->string[i]) {
+            strings->string[i] = kept[i]; /* the same place, met before */
+        }
+        else if (kept[i] != strings->string[i]) {
             MO_STORE_POINTER(strings->place[i], kept[i]);
         }
     }
@@ -105,6 +108,7 @@ typedef struct {
     int count;
     Py_ssize_t position[MO_STRINGS];
     PyObject *item[MO_STRINGS]; /* owned */
+    bool shared[MO_STRINGS];
 } others;
 
 static MO_ALWAYS_INLINE void
@@ -119,6 +123,7 @@ find_others(others *items, place_of *at, whole container, Py_ssize_t start,
         if (item != NULL && !PyUnicode_CheckExact(item) &&
             mo_may_be_walked(item)) {
             items->position[items->count] = i;
+            items->shared[items->count] = mo_is_shared(item, 1);
             items->item[items->count++] = Py_NewRef(item);
         }
     }
@@ -144,13 +149,13 @@ write_tuple(place_of *at, whole container, Py_ssize_t position,
 /* Walks an item, of which the place and the caller have a reference each. */
 static MO_ALWAYS_INLINE int
 walk_item(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
-          PyObject *item)
+          PyObject *item, bool shared)
 {
     int status = mo_is_remade(w, item);
     if (status <= 0) {
-        return status < 0 ? -1 : mo_walk_later(w, item, 2);
+        return status < 0 ? -1 : mo_walk_later(w, item, shared);
     }
-    PyObject *instead = mo_walk_tuple(w, item, 2);
+    PyObject *instead = mo_walk_tuple(w, item, shared);
     if (instead == NULL) {
         return -1;
     }
@@ -168,8 +173,8 @@ walk_items(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
     find_others(&items, at, container, start, stop);
     for (int i = 0; i < items.count; i++) {
         if (status == 0) {
-            status =
-                walk_item(w, at, container, items.position[i], items.item[i]);
+            status = walk_item(w, at, container, items.position[i],
+                               items.item[i], items.shared[i]);
         }
         Py_DECREF(items.item[i]);
     }

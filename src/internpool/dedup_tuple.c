@@ -139,9 +139,8 @@ intern_items(mo_walk *w)
 /* Begins with a tuple; or, if that is known, gives what is in its place: a new
  * reference, NULL if it has begun. */
 static int
-enter(mo_walk *w, PyObject *tuple, Py_ssize_t references, PyObject **instead)
+enter(mo_walk *w, PyObject *tuple, bool shared, PyObject **instead)
 {
-    bool shared = Py_REFCNT(tuple) > references;
     *instead = NULL;
     if (shared) {
         if (mo_seen_add(&w->seen, tuple) < 0) {
@@ -237,20 +236,21 @@ step(mo_walk *w, PyObject **result)
         return settle(w, instead);
     }
     PyObject *item = PyTuple_GET_ITEM(top->tuple, top->position);
+    const bool shared = mo_is_shared(item, 1);
     int remade = mo_is_remade(w, item);
     if (remade > 0) {
-        int status = enter(w, item, 1, &instead);
+        int status = enter(w, item, shared, &instead);
         return instead != NULL ? settle(w, instead) : status;
     }
     top->position++;
-    return remade < 0 ? -1 : mo_walk_later(w, item, 1);
+    return remade < 0 ? -1 : mo_walk_later(w, item, shared);
 }
 
 PyObject *
-mo_walk_tuple(mo_walk *w, PyObject *tuple, Py_ssize_t references)
+mo_walk_tuple(mo_walk *w, PyObject *tuple, bool shared)
 {
     PyObject *result = NULL;
-    int status = enter(w, tuple, references, &result);
+    int status = enter(w, tuple, shared, &result);
     while (status == 0 && result == NULL) {
         status = step(w, &result);
     }
@@ -268,7 +268,8 @@ int
 mo_walk_fixed_tuple(mo_walk *w, PyObject *tuple, Py_ssize_t *position)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++) {
-        if (mo_walk_later(w, PyTuple_GET_ITEM(tuple, i), 1) < 0) {
+        PyObject *item = PyTuple_GET_ITEM(tuple, i);
+        if (mo_walk_later(w, item, mo_is_shared(item, 1)) < 0) {
             return -1;
         }
     }

@@ -21,15 +21,18 @@ derives_from(PyTypeObject *type, const char *name)
     return false;
 }
 
+/* Other threads read and write these without a lock that could be held. */
+#define UNLOCKED(kind) (MO_FREE_THREADED ? MO_NO_CONTAINER : (kind))
+
 static mo_container
 kind_of_other(const mo_walk *w, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     if ((PyObject *)type == w->deque) {
-        return MO_DEQUE;
+        return UNLOCKED(MO_DEQUE);
     }
     if (derives_from(type, "numpy.ndarray")) {
-        return MO_ARRAY;
+        return UNLOCKED(MO_ARRAY);
     }
     if (strcmp(type->tp_name, "types.SimpleNamespace") == 0) {
         return MO_INSTANCE;
@@ -50,7 +53,7 @@ mo_container_kind(const mo_walk *w, PyObject *object)
         /* Arrays are the one container that the collector does not know. */
         return type->tp_as_buffer != NULL && !PyBytes_CheckExact(object) &&
                        derives_from(type, "numpy.ndarray")
-                   ? MO_ARRAY
+                   ? UNLOCKED(MO_ARRAY)
                    : MO_NO_CONTAINER;
     }
     if (PyList_Check(object)) {
@@ -119,14 +122,15 @@ push(mo_walk *w, mo_container kind, PyObject *object)
 }
 
 int
-mo_walk_later(mo_walk *w, PyObject *item, Py_ssize_t references)
+mo_walk_later(mo_walk *w, PyObject *item, bool shared)
 {
     mo_container kind = mo_container_kind(w, item);
     if (kind == MO_NO_CONTAINER) {
         return 0;
     }
-    /* What only one reference leads to cannot be reached again. */
-    int known = Py_REFCNT(item) > references ? mo_seen_add(&w->seen, item) : 0;
+    /* Arrays may have their memory in common. */
+    shared |= kind == MO_ARRAY;
+    int known = shared ? mo_seen_add(&w->seen, item) : 0;
     return known != 0 ? -(known < 0) : push(w, kind, item);
 }
 
