@@ -79,10 +79,10 @@ class Color(enum.Enum):
     RED = "red as a rose"
 
 
-# Other threads may look into frozensets without a lock, if there is no GIL.
 needs_a_gil = pytest.mark.skipif(
     free_threaded, reason="deques and arrays are left alone without a GIL"
 )
+# Other threads may look into frozensets without a lock, if there is no GIL.
 SETS = (set,) if free_threaded else (set, frozenset)
 DEDUPED = (list, tuple, *SETS, deque)
 
