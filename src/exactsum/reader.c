@@ -338,7 +338,7 @@ read_rows(reader *r, PyObject *sequence, Py_ssize_t i)
     }
     const size_t count = MO_UNBOXED_ROWS * length;
     if (r->filled + count > r->capacity) {
-        flush(r);
+        make_room(r);
     }
     if (!mo_unbox_rows(rows, length, &r->block[r->filled])) {
         return 0;
@@ -363,13 +363,19 @@ read_owned(reader *r, PyObject *item, Py_ssize_t i)
     return report(r);
 }
 
-/* An exact list or tuple. */
+/* An exact list or tuple.  Rows that are not all floats are read for nothing when
+ * several at once are tried: so the next try is later and later. */
 static int
 read_items(reader *r, PyObject *sequence)
 {
+    Py_ssize_t next_try = 0, pause = MO_UNBOXED_ROWS;
     for (Py_ssize_t i = 0;;) {
         Py_ssize_t plain = read_plain(r, sequence, i);
-        plain = plain > 0 ? plain : read_rows(r, sequence, i);
+        if (plain == 0 && i >= next_try) {
+            plain = read_rows(r, sequence, i);
+            pause = plain > 0 ? MO_UNBOXED_ROWS : 2 * pause;
+            next_try = i + (plain > 0 ? 0 : pause);
+        }
         PyObject *item = plain > 0 ? NULL : mo_sequence_item(sequence, i);
         if (plain == 0 && item == NULL) {
             return 0;

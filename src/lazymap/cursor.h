@@ -58,13 +58,14 @@ mo_cursor_restore(mo_lazymap_state *state, mo_cursor *cursor, PyObject *saved);
 int
 mo_cursor_traverse(mo_cursor *cursor, visitproc visit, void *arg);
 
-/* Moves past the next n items, which there must be; not for GETTER, ITER and
- * NESTED. */
+/* Moves past the next n items, or fewer if another thread has moved past some
+ * meanwhile; not for GETTER, ITER and NESTED. */
 static inline void
 mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n)
 {
     switch (cursor->kind) {
         case MO_CURSOR_RANGE:
+            n = Py_MIN(n, cursor->remaining);
             cursor->remaining -= n;
             /* Past the last item it may wrap around, and is not used. */
             cursor->value =
@@ -74,6 +75,7 @@ mo_cursor_skip(mo_cursor *cursor, Py_ssize_t n)
             break;
         case MO_CURSOR_STRIDE:
         case MO_CURSOR_WINDOW:
+            n = Py_MIN(n, cursor->remaining);
             cursor->remaining -= n;
             if (cursor->remaining > 0) { /* past the last it could overflow */
                 cursor->index += n * cursor->step;
