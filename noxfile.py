@@ -142,9 +142,7 @@ def asan(session: nox.Session) -> None:
 @nox.session
 def windows(session: nox.Session) -> None:
     """The wheel, tests and demo in CPythons for Windows; posargs: 3.11, say."""
-    session.install(*nox.project.dependency_groups(_project(), "windows"))
-    session.chdir(ROOT)
-    session.run("python", "-m", "tools.windows", *session.posargs)
+    _run_tool(session, "windows", "tools.windows", *session.posargs)
 
 
 @nox.session
@@ -289,18 +287,21 @@ def next_lane(session: nox.Session) -> None:
 def _interpreters(
     session: nox.Session, *names: str, some: Sequence[str] | None = None
 ) -> None:
-    session.install(*nox.project.dependency_groups(_project(), "cross"))
-    session.chdir(ROOT)
     tests = session.posargs if some is None else some
-    session.run("python", "-m", "tools.interpreters", *names, "--pytest", *tests)
+    _run_tool(session, "cross", "tools.interpreters", *names, "--pytest", *tests)
+
+
+def _run_tool(session: nox.Session, group: str, *command: str) -> None:
+    """Run a module of tools, with what a dependency group has."""
+    session.install(*nox.project.dependency_groups(_project(), group))
+    session.chdir(ROOT)
+    session.run("python", "-m", *command)
 
 
 @nox.session
 def portability(session: nox.Session) -> None:
     """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
-    session.install(*nox.project.dependency_groups(_project(), "portability"))
-    session.chdir(ROOT)
-    session.run("python", "-m", "tools.portability", *session.posargs)
+    _run_tool(session, "portability", "tools.portability", *session.posargs)
 
 
 @nox.session
