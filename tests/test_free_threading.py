@@ -470,6 +470,14 @@ class Slotted:
         self.text = self.more = text
 
 
+def dedup_anew(shared: Any) -> InternPool:
+    """dedup() by a pool that has strings of its own."""
+    pool = InternPool()
+    pool.intern_many(map(text, range(40)))
+    pool.dedup([shared])
+    return pool
+
+
 class TestDedup:
     def test_of_what_others_change(self) -> None:
         """Every item stays one of those that were put there."""
@@ -516,10 +524,7 @@ class TestDedup:
 
         def replace() -> None:
             for _ in range(50):
-                pool = InternPool()
-                for n in range(40):
-                    pool.intern(text(n))
-                pool.dedup([shared])
+                pool = dedup_anew(shared)
                 assert all(pool.intern(key) is key for key in shared)
 
         def look() -> None:
@@ -536,10 +541,7 @@ class TestDedup:
 
         def replace() -> None:
             for _ in range(50):
-                pool = InternPool()
-                for n in range(40):
-                    pool.intern(text(n))
-                pool.dedup([shared])
+                dedup_anew(shared)
 
         def look() -> None:
             assert all(text(n) in shared for n in range(40))
