@@ -160,17 +160,12 @@ mo_fetch_dict(PyObject *dict);
 mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
 
-/* Whether an item is a tuple that mo_walk_tuple() is for: 1 or 0, or -1 with
- * an exception set.  The caller holds a tuple: to look for a name in its class
- * runs code if that has another name of the same hash and a type of its own. */
-int
-mo_is_remade(const mo_walk *w, PyObject *item);
-
-/* The tuple, or what is to be in its place, as it has the pool's strings; a new
- * reference.  Containers in it are put on the stack.  `shared` as above.
- * May run Python code. */
+/* The item, or what is to be in its place if it is a tuple, as it has the pool's
+ * strings; a new reference, or NULL with an exception set.  Containers, that is
+ * the item or those in the tuple, are put on the stack.  `shared` as above.  The
+ * caller holds a tuple, for which Python code may run. */
 PyObject *
-mo_walk_tuple(mo_walk *w, PyObject *tuple, bool shared);
+mo_walk_item(mo_walk *w, PyObject *item, bool shared);
 
 /* Forgets what was seen and releases the tuples that were replaced, which may
  * end the last strings. */

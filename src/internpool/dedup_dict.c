@@ -186,16 +186,11 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
 static int
 walk_tuple(mo_walk *w, PyObject *dict, part *items, int i, bool shared)
 {
-    PyObject *tuple = items->value[i];
-    int status = mo_is_remade(w, tuple);
-    if (status <= 0) {
-        return status < 0 ? -1 : mo_walk_later(w, tuple, shared);
-    }
-    PyObject *instead = mo_walk_tuple(w, tuple, shared);
+    PyObject *instead = mo_walk_item(w, items->value[i], shared);
     if (instead == NULL) {
         return -1;
     }
-    status = write_value(w, dict, items, i, instead);
+    int status = write_value(w, dict, items, i, instead);
     Py_DECREF(instead);
     return status;
 }

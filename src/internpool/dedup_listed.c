@@ -5,8 +5,8 @@
 PyObject *
 mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
 {
-    const bool shared =
-        true; /* or was, as code has run since they were listed */
+    /* Or were, as code may have run since they were listed. */
+    const bool shared = true;
     mo_intern_counts counts = {0};
     PyObject *now = PyList_GetSlice(before, 0, PY_SSIZE_T_MAX);
     int status = now != NULL ? 0 : -1;
@@ -17,14 +17,8 @@ mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
     }
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(now); i++) {
         PyObject *item = PyList_GET_ITEM(now, i);
-        status = mo_is_remade(w, item);
-        if (status > 0) {
-            PyObject *instead = mo_walk_tuple(w, item, shared);
-            status = instead ? PyList_SetItem(now, i, instead) : -1;
-        }
-        else if (status == 0) {
-            status = mo_walk_later(w, item, shared);
-        }
+        PyObject *instead = mo_walk_item(w, item, shared);
+        status = instead ? PyList_SetItem(now, i, instead) : -1;
     }
     if (status < 0) {
         Py_CLEAR(now);

@@ -151,11 +151,7 @@ static MO_ALWAYS_INLINE int
 walk_item(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
           PyObject *item, bool shared)
 {
-    int status = mo_is_remade(w, item);
-    if (status <= 0) {
-        return status < 0 ? -1 : mo_walk_later(w, item, shared);
-    }
-    PyObject *instead = mo_walk_tuple(w, item, shared);
+    PyObject *instead = mo_walk_item(w, item, shared);
     if (instead == NULL) {
         return -1;
     }

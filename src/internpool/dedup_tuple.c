@@ -36,8 +36,11 @@ can_be_remade(PyTypeObject *type)
     return is_named;
 }
 
-int
-mo_is_remade(const mo_walk *w, PyObject *item)
+/* Whether an item is a tuple to be made anew: 1 or 0, or -1 with an exception
+ * set.  To look for a name in its class runs code if that has another name of the
+ * same hash and a type of its own. */
+static int
+is_remade(const mo_walk *w, PyObject *item)
 {
     return w->values && PyTuple_Check(item) ? can_be_remade(Py_TYPE(item)) : 0;
 }
@@ -237,7 +240,7 @@ step(mo_walk *w, PyObject **result)
     }
     PyObject *item = PyTuple_GET_ITEM(top->tuple, top->position);
     const bool shared = mo_is_shared(item, 1);
-    int remade = mo_is_remade(w, item);
+    int remade = is_remade(w, item);
     if (remade > 0) {
         int status = enter(w, item, shared, &instead);
         return instead != NULL ? settle(w, instead) : status;
@@ -246,8 +249,8 @@ step(mo_walk *w, PyObject **result)
     return remade < 0 ? -1 : mo_walk_later(w, item, shared);
 }
 
-PyObject *
-mo_walk_tuple(mo_walk *w, PyObject *tuple, bool shared)
+static PyObject *
+walk_tuple(mo_walk *w, PyObject *tuple, bool shared)
 {
     PyObject *result = NULL;
     int status = enter(w, tuple, shared, &result);
@@ -260,6 +263,19 @@ mo_walk_tuple(mo_walk *w, PyObject *tuple, bool shared)
         Py_XDECREF(top->made);
     }
     return result;
+}
+
+PyObject *
+mo_walk_item(mo_walk *w, PyObject *item, bool shared)
+{
+    int status = is_remade(w, item);
+    if (status > 0) {
+        return walk_tuple(w, item, shared);
+    }
+    if (status == 0) {
+        status = mo_walk_later(w, item, shared);
+    }
+    return status < 0 ? NULL : Py_NewRef(item);
 }
 
 /* One that stays in its place: an InternPool's root, or of a class of its own.
