@@ -5,9 +5,11 @@ what only adapts Python code is written in Python, and imports what it adapts
 when it is called.
 """
 
+import builtins
 import csv
 import json
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,18 +26,49 @@ __all__ = [
     "map",
 ]
 
-_builtin_map = map
-
 
 def json_loads(pool: InternPool, s: str | bytes | bytearray, /, **options: Any) -> Any:
-    if not options:
-        value = pool._scan_json(s)
-        if value is not NotImplemented:
-            return value
     # Errors, hooks and rare documents are json's business.
-    held = [json.loads(s, **options)]
+    if options:
+        return _interned(pool, json.loads(s, **_with_interned_pairs(pool, options)))
+    value = pool._scan_json(s)
+    if value is not NotImplemented:
+        return value
+    held = [json.loads(s)]
     pool.dedup(held)
     return held[0]
+
+
+def _with_interned_pairs(pool: InternPool, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a hook that interns what objects have, then calls theirs.
+
+    What hooks return belongs to the caller, and is not walked as dedup() would.
+    """
+    if options.get("cls") is not None:
+        return options  # need not know of hooks
+    of_dict, of_pairs = options.get("object_hook"), options.get("object_pairs_hook")
+
+    def hook(pairs: list[tuple[str, Any]]) -> Any:
+        pairs = [(pool.intern(key), _interned(pool, value)) for key, value in pairs]
+        if of_pairs is not None:
+            return of_pairs(pairs)
+        return dict(pairs) if of_dict is None else of_dict(dict(pairs))
+
+    return options | {"object_pairs_hook": hook}
+
+
+def _interned(pool: InternPool, value: Any) -> Any:
+    """`value`, a str as intern() gives it, or a list with those in it so, in place."""
+    if type(value) is str:
+        return pool.intern(value)
+    lists = [value] if type(value) is list else []
+    seen = set(builtins.map(id, lists))  # a hook's list may hold itself
+    for items in lists:
+        pool.intern_list(items)
+        inner = [item for item in items if type(item) is list and id(item) not in seen]
+        seen.update(builtins.map(id, inner))
+        lists += inner
+    return value
 
 
 class InternedRows:
@@ -70,9 +103,9 @@ def csv_reader(
 
 
 def csv_dict_reader(
-    pool: InternPool, file: Iterable[str], /, **options: Any
+    pool: InternPool, file: Iterable[str], /, *args: Any, **options: Any
 ) -> "csv.DictReader[Any]":
-    rows = csv.DictReader(file, **options)
+    rows = csv.DictReader(file, *args, **options)
     rows.reader = InternedRows(pool, rows.reader)  # type: ignore[assignment]
     return rows
 
@@ -95,14 +128,24 @@ class InternFilter(logging.Filter):
 
 
 def logging_filter(pool: InternPool, /, name: str = "") -> InternFilter:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"logging_filter() argument 'name' must be str, not {type(name).__name__}"
+        )
     return InternFilter(pool, name)
 
 
 def map(pool: InternPool, iterable: Iterable[Any], /) -> Iterator[Any]:
-    return _builtin_map(pool._intern_item, iterable)
+    return builtins.map(pool._intern_item, iterable)
 
 
 def intern_series(pool: InternPool, series: Any, /) -> Any:
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(series, pandas.Series):
+        raise TypeError(
+            "intern_series() argument must be a pandas.Series, not "
+            f"{type(series).__name__}; dedup() takes anything"
+        )
     if series.dtype != object:
         return series
     interned = type(series)(

@@ -57,6 +57,9 @@ class TestCsv:
         reader = pool.csv_dict_reader(["1,2,3"], fieldnames=["a", "b"], restkey="rest")
         assert next(reader) == {"a": "1", "b": "2", "rest": ["3"]}
         assert reader.line_num == 1
+        assert next(pool.csv_dict_reader(["1"], ["a"])) == {"a": "1"}
+        with pytest.raises(TypeError):
+            pool.csv_dict_reader(["1"], no_such=1)
 
 
 def test_sqlite3_text_factory() -> None:
@@ -100,6 +103,11 @@ class TestLogging:
         for name, passes in (("some", True), ("some.logger", True), ("other", False)):
             record = logging.LogRecord(name, 10, "p", 1, "text", None, None)
             assert bool(intern.filter(record)) is passes
+
+    def test_name_is_a_str(self) -> None:
+        pool: Any = InternPool()
+        with pytest.raises(TypeError, match="argument 'name' must be str, not int"):
+            pool.logging_filter(5)
 
     def test_mapping_arguments_stay(self) -> None:
         record = logging.LogRecord("n", 10, "p", 1, "%(a)s", ({"a": "b c"},), None)
@@ -145,6 +153,19 @@ class TestPandas:
         assert interned.index is series.index
         numbers = pd.Series([1, 2])
         assert pool.intern_series(numbers) is numbers
+
+    @pytest.mark.parametrize("other", [5, ["north"], "north", None])
+    def test_other_than_series_are_refused(self, other: Any) -> None:
+        kind = type(other).__name__
+        with pytest.raises(TypeError, match=f"a pandas.Series, not {kind}; dedup"):
+            InternPool().intern_series(other)
+
+    def test_data_frames_and_indexes_are_no_series(self) -> None:
+        pd = pytest.importorskip("pandas")
+        frame = pd.DataFrame({"city": ["north"]}, dtype=object)
+        for other in (frame, frame.index):
+            with pytest.raises(TypeError, match=r"pandas\.Series, not"):
+                InternPool().intern_series(other)
 
     def test_series_keep_what_is_known_of_them(self) -> None:
         pd = pytest.importorskip("pandas")

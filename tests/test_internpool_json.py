@@ -242,7 +242,50 @@ class TestSameAsJson:
         with pytest.raises(TypeError, match="no_such"):
             pool.json_loads("[]", no_such=1)
         assert pool.json_loads('"a\tb"', strict=False) == "a\tb"
-        (a, b) = pool.json_loads('["a b", "a b"]', parse_int=float)
+        (a, b) = pool.json_loads('["a b", ["a b"]]', parse_int=float)
+        assert a is b[0]
+
+    def test_hooks_are_given_interned_strings(self) -> None:
+        document = '[{"city": "Oslo"}, {"to": ["Oslo", ["Oslo"]]}, "city"]'
+        for name in ("object_hook", "object_pairs_hook"):
+            pool, given = InternPool(), []
+            hook = {name: lambda pairs, given=given: given.append(dict(pairs))}
+            assert pool.json_loads(document, **hook) == [None, None, "city"]
+            assert given == [{"city": "Oslo"}, {"to": ["Oslo", ["Oslo"]]}]
+            for string in strings_in(given):
+                assert string is pool.get(string)
+
+    def test_what_hooks_return_is_not_searched(self) -> None:
+        class Cities:
+            pass
+
+        cities = Cities()
+        cities.names = ["".join(["Os", "lo"])]  # type: ignore[attr-defined]
+        (oslo,) = cities.names  # type: ignore[attr-defined]
+        pool = InternPool()
+        document = '["Oslo", {}]'
+        options: dict[str, Any]
+        for options in (
+            {"object_hook": lambda d: cities},
+            {"object_pairs_hook": lambda pairs: cities, "object_hook": None},
+            {"cls": json.JSONDecoder, "object_hook": lambda d: cities},
+        ):
+            assert pool.json_loads(document, **options)[1] is cities
+            assert cities.names[0] is oslo  # type: ignore[attr-defined]
+
+    def test_hooks_may_return_a_list_that_holds_itself(self) -> None:
+        ring: list[Any] = ["north"]
+        ring.append(ring)
+        for document in ("{}", '{"a": {}}'):
+            assert InternPool().json_loads(document, object_hook=lambda d: ring) is ring
+
+    def test_a_decoder_of_another_class_may_know_no_hooks(self) -> None:
+        class Decoder(json.JSONDecoder):
+            def __init__(self) -> None:
+                super().__init__()
+
+        pool = InternPool()
+        a, b = pool.json_loads('["a b", "a b"]', cls=Decoder)
         assert a is b
 
 

@@ -213,7 +213,8 @@ class TestPins:
         with pytest.raises(ValueError, match="longer than max_length, 10 characters"):
             pool.pin("x" * 11)
         for value, message in (
-            (1, r"intern\(\) argument must be str, not int"),
+            (1, r"^pin\(\) argument must be str, not int"),
+            (None, r"^pin\(\) argument must be str, not None"),
             (type("S", (str,), {})("north"), "can't intern S"),
         ):
             with pytest.raises(TypeError, match=message):
@@ -379,8 +380,11 @@ class TestPickleOfContents:
     def test_pickle_contents_is_a_bool(self) -> None:
         pool: Any = InternPool()
         assert pool.pickle_contents is False
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="pickle_contents must be a bool, not int"):
             pool.pickle_contents = 1
+        with pytest.raises(TypeError, match=r"pickle_contents .* cannot be deleted"):
+            del pool.pickle_contents
+        assert pool.pickle_contents is False
 
     def test_pickles_that_were_tampered_with(self) -> None:
         restore: Any = InternPool().__reduce__()[0]

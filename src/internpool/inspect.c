@@ -47,6 +47,27 @@ get_adaptive(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(adaptive);
 }
 
+static PyObject *
+get_pickle_contents(PyObject *op, void *Py_UNUSED(closure))
+{
+    int8_t *contents = &((InternPoolObject *)op)->pickle_contents;
+    return PyBool_FromLong(MO_LOAD_INT8(contents));
+}
+
+static int
+set_pickle_contents(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL || !PyBool_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "pickle_contents must be a bool%s%.200s",
+                     value ? ", not " : " and cannot be deleted",
+                     value ? Py_TYPE(value)->tp_name : "");
+        return -1;
+    }
+    int8_t *contents = &((InternPoolObject *)op)->pickle_contents;
+    MO_STORE_INT8(contents, value == Py_True);
+    return 0;
+}
+
 PyGetSetDef mo_internpool_getset[] = {
     {"max_entries", get_max_entries, NULL,
      PyDoc_STR("The most strings that may be resident, at least 1."), NULL},
@@ -61,6 +82,10 @@ PyGetSetDef mo_internpool_getset[] = {
     {"adaptive", get_adaptive, NULL,
      PyDoc_STR("Whether a full pool keeps new strings out while hardly any "
                "comes twice."),
+     NULL},
+    {"pickle_contents", get_pickle_contents, set_pickle_contents,
+     PyDoc_STR("Whether pickles and copies carry the residents; False at "
+               "first."),
      NULL},
     {NULL},
 };

@@ -131,9 +131,10 @@ PyDoc_STRVAR(json_loads_doc,
 "json_loads($self, s, /, **options)\n--\n\n"
 "json.loads(s, **options), with all strings interned, keys and values.\n\n"
 "Without options, strings are looked up in the document itself, a str or\n"
-"UTF-8, and made only if they are not resident; with options, or if the\n"
-"document is invalid, json.loads does the work and raises its errors, and\n"
-"dedup() follows.  O(len(s)).\n\n"
+"UTF-8, and made only if they are not resident; if the document is invalid,\n"
+"json.loads raises its errors.  With options json.loads does the work: hooks\n"
+"are given interned strings, and what they return, or what a decoder of the\n"
+"class `cls` makes, is not searched but for strings in lists.  O(len(s)).\n\n"
 ">>> pool = memopt.InternPool()\n"
 ">>> a, b = pool.json_loads('[{\"to\": \"Oslo\"}, {\"to\": \"Oslo\"}]')\n"
 ">>> a['to'] is b['to']\n"
@@ -148,8 +149,9 @@ PyDoc_STRVAR(csv_reader_doc,
 "True");
 
 PyDoc_STRVAR(csv_dict_reader_doc,
-"csv_dict_reader($self, file, /, **options)\n--\n\n"
-"csv.DictReader(file, **options), with interned fields and field names.\n\n"
+"csv_dict_reader($self, file, /, *args, **options)\n--\n\n"
+"csv.DictReader(file, *args, **options), with interned fields, and field\n"
+"names if the file has them.\n\n"
 ">>> pool = memopt.InternPool()\n"
 ">>> a, b = pool.csv_dict_reader(['id,to', '7,Oslo', '8,Oslo'])\n"
 ">>> a['to'] is b['to']\n"
@@ -158,7 +160,7 @@ PyDoc_STRVAR(csv_dict_reader_doc,
 PyDoc_STRVAR(logging_filter_doc,
 "logging_filter($self, /, name='')\n--\n\n"
 "A logging.Filter(name) that interns the strings of records: for handlers\n"
-"that keep them.\n\n"
+"that keep them.  Raises TypeError unless `name` is a str.\n\n"
 ">>> import logging\n"
 ">>> pool = memopt.InternPool()\n"
 ">>> handler = logging.NullHandler()\n"
@@ -258,9 +260,6 @@ static PyMethodDef internpool_methods[] = {
 static PyMemberDef internpool_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET,
      offsetof(InternPoolObject, vectorcall), READONLY, NULL},
-    {"pickle_contents", T_BOOL, offsetof(InternPoolObject, pickle_contents), 0,
-     PyDoc_STR("Whether pickles and copies carry the residents; False at "
-               "first.")},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(InternPoolObject, weakrefs),
      READONLY, NULL},
     {NULL},

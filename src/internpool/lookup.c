@@ -23,7 +23,7 @@ const char mo_internpool_intern_doc[] = PyDoc_STR(
     "True");
 
 static void
-refuse_to_intern(PyObject *arg)
+refuse_to_intern(const char *function, PyObject *arg)
 {
     if (PyUnicode_Check(arg)) {
         /* As sys.intern: a subclass could redefine equality. */
@@ -31,8 +31,8 @@ refuse_to_intern(PyObject *arg)
                      Py_TYPE(arg)->tp_name);
     }
     else {
-        PyErr_Format(PyExc_TypeError,
-                     "intern() argument must be str, not %.200s",
+        PyErr_Format(PyExc_TypeError, "%s() argument must be str, not %.200s",
+                     function,
                      arg == Py_None ? "None" : Py_TYPE(arg)->tp_name);
     }
 }
@@ -78,7 +78,7 @@ PyObject *
 mo_internpool_intern(PyObject *op, PyObject *string)
 {
     if (MO_UNLIKELY(!PyUnicode_CheckExact(string))) {
-        refuse_to_intern(string);
+        refuse_to_intern("intern", string);
         return NULL;
     }
     if (MO_UNLIKELY(MO_STR_READY(string) < 0)) {
@@ -250,7 +250,7 @@ PyObject *
 mo_internpool_pin(PyObject *op, PyObject *string)
 {
     if (!PyUnicode_CheckExact(string)) {
-        refuse_to_intern(string);
+        refuse_to_intern("pin", string);
         return NULL;
     }
     if (MO_STR_READY(string) < 0) {
