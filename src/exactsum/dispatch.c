@@ -51,7 +51,11 @@ mo_kernel_of(mo_state *state)
 mo_plan
 mo_plan_begin(mo_state *state, int threads)
 {
-    return (mo_plan){.kernel = mo_kernel_of(state), .threads = threads};
+    return (mo_plan){
+        .kernel = mo_kernel_of(state),
+        .threads = threads,
+        .ahead = state->exactsum.cpu.fetches_well ? 0 : MO_AHEAD,
+    };
 }
 
 void
@@ -176,7 +180,7 @@ sum_attempt(PyObject *module, PyObject *args)
         mo_sum_init(&sum);
         sum.count = (int64_t)n;
         mo_fpenv environment = mo_fpenv_enter();
-        bool sure = kernel->attempt[levels](block.buf, n, top, &sum.total);
+        bool sure = kernel->attempt[levels](block.buf, n, top, 0, &sum.total);
         mo_fpenv_leave(&environment);
         result = sure ? mo_exactsum_new(state, &sum) : Py_NewRef(Py_None);
     }

@@ -79,7 +79,8 @@ collect(block_sum *sum, const chain *c, const int levels)
 
 /* Up to LANE_ITEMS * STEP doubles. */
 static MO_ALWAYS_INLINE void
-sum_run(const double *x, size_t n, block_sum *sum, const int levels)
+sum_run(const double *x, size_t n, size_t ahead, block_sum *sum,
+        const int levels)
 {
     chain c[CHAINS];
     for (int j = 0; j < CHAINS; j++) {
@@ -91,7 +92,7 @@ sum_run(const double *x, size_t n, block_sum *sum, const int levels)
     for (; end - x >= STEP; x += STEP) {
         for (int j = 0; j < CHAINS; j++) {
             if (j * V_N % LINE == 0) {
-                MO_PREFETCH(x + j * V_N + AHEAD);
+                MO_PREFETCH((const char *)(x + j * V_N) + ahead);
             }
             add(&c[j], V_LOAD(x + j * V_N), sum, levels);
         }
@@ -123,7 +124,7 @@ sum_of_bits(V_T v)
 }
 
 static MO_ALWAYS_INLINE bool
-attempt(const double *x, size_t n, int top, mo_accumulator *acc,
+attempt(const double *x, size_t n, int top, size_t ahead, mo_accumulator *acc,
         const int levels)
 {
     double sigma[MO_LEVELS];
@@ -135,7 +136,7 @@ attempt(const double *x, size_t n, int top, mo_accumulator *acc,
     }
     while (n > 0) {
         size_t run = n < LANE_ITEMS * STEP ? n : LANE_ITEMS * STEP;
-        sum_run(x, run, &sum, levels);
+        sum_run(x, run, ahead, &sum, levels);
         x += run;
         n -= run;
     }

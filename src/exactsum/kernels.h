@@ -30,9 +30,17 @@
  *   x    any alignment
  *   n    at most MO_BLOCK
  *   top  where to split: an attempt is most likely to succeed if 2**top is
- *        above every |x|, and not far above the greatest; -1074..1024 */
-typedef bool (*mo_attempt)(const double *x, size_t n, int top,
+ *        above every |x|, and not far above the greatest; -1074..1024
+ *   ahead  bytes from what is being read to what is being fetched for later;
+ *          0 if that is in the cache, or the processor sees to it */
+typedef bool (*mo_attempt)(const double *x, size_t n, int top, size_t ahead,
                            mo_accumulator *acc);
+
+/* That distance where the processor does not see to it.  8 MB in the
+ * third-level cache are read at 24 GB/s without, 28 to 30 with, 1 kB to 8 kB
+ * being alike (AVX-512, Ice Lake Xeon at 2.8 GHz, gcc 12, 2026); if they have
+ * just been written, in 420 us without, 340 with (AVX2, Sapphire Rapids). */
+#define MO_AHEAD 2048
 
 /* The least and the greatest exponent of a sigma, see mo_sigma(). */
 #define MO_SIGMA_MIN (-1022)
@@ -54,7 +62,7 @@ mo_sigma(int exponent)
 
 /* The same for singles, which one level often can take: their 24 bits leave
  * room for 29 more in a double. */
-typedef bool (*mo_attempt_singles)(const float *x, size_t n,
+typedef bool (*mo_attempt_singles)(const float *x, size_t n, size_t ahead,
                                    mo_accumulator *acc);
 
 /* The most columns that are summed side by side. */

@@ -55,7 +55,8 @@ climb(mo_ladder *ladder, const double *x, size_t n, mo_accumulator *acc)
     bool measured = false;
     int levels = ladder->levels;
     while (levels <= MO_LEVELS) {
-        if (ladder->kernel->attempt[levels](x, n, ladder->top, acc)) {
+        if (ladder->kernel->attempt[levels](x, n, ladder->top, ladder->ahead,
+                                            acc)) {
             ladder->levels = levels;
             return levels;
         }
@@ -106,7 +107,7 @@ add_block_singles(mo_ladder *ladder, const float *x, size_t n,
         ladder->singles_patience--;
         return false;
     }
-    if (!ladder->kernel->singles(x, n, acc)) {
+    if (!ladder->kernel->singles(x, n, ladder->ahead, acc)) {
         ladder->singles_patience = PATIENCE;
         return false;
     }

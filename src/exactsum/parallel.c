@@ -38,6 +38,7 @@ static void
 worker_init(mo_worker *worker, const mo_plan *plan, mo_accumulator *total)
 {
     mo_ladder_init(&worker->ladder, plan->kernel);
+    worker->ladder.ahead = plan->ahead;
     worker->total = total;
     worker->terms = 0;
     worker->used = false;

@@ -21,6 +21,7 @@
 typedef struct {
     const mo_kernel *kernel; /* borrowed: static */
     int threads;             /* at most; >= 1, or MO_THREADS_AUTO */
+    size_t ahead;            /* see mo_attempt */
     /* Counted up: for tests to see what was used. */
     mo_usage usage;
     int64_t threads_used;

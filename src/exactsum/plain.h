@@ -10,7 +10,7 @@
 
 /* V_N doubles with the sum of n items; `ahead` as in rounding.h. */
 static MO_ALWAYS_INLINE V_T
-plain_row(const char *x, size_t n, const size_t size, ptrdiff_t ahead)
+plain_row(const char *x, size_t n, const size_t size, size_t ahead)
 {
     const size_t part = n / (PLAIN_CHAINS * V_N) * V_N;
     V_T c[PLAIN_CHAINS];

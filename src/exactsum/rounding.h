@@ -34,9 +34,7 @@
 /* Sums side by side: each addition into one waits for the one before.  Each
  * has a part of the numbers of its own: four streams bring 512 MB at 16 GB/s
  * where one brings 12, or 14 to a plain sum, and 8 MB at 60 instead of 56
- * (Zen 3).  Fetching ahead gains nothing there, but for the next row of many
- * (1000 of 1000 doubles: 190 us without, 160 with); 8 MB that have just been
- * written take 420 us without, 340 with (Sapphire Rapids Xeon). */
+ * (Zen 3). */
 #define CHAINS 4
 
 typedef struct {
@@ -105,7 +103,7 @@ store(double *parts, const chain *c, V_T unscale, const int levels)
  * What is `ahead` bytes from each is fetched, unless that is 0. */
 static MO_ALWAYS_INLINE void
 condense(const char *x, size_t n, int exponent, double *parts,
-         const int levels, ptrdiff_t ahead)
+         const int levels, size_t ahead)
 {
     const size_t size = sizeof(double), step = V_N * size;
     const V_T scale = power_of_two(exponent);
@@ -141,13 +139,12 @@ condense(const char *x, size_t n, int exponent, double *parts,
 }
 
 static MO_ALWAYS_INLINE bool
-attempt(const double *x, size_t n, int top, mo_accumulator *acc,
+attempt(const double *x, size_t n, int top, size_t ahead, mo_accumulator *acc,
         const int levels)
 {
     double parts[MO_LEVELS * V_N];
     mo_fp_begin();
-    condense((const char *)x, n, exponent_for(top), parts, levels,
-             AHEAD * sizeof *x);
+    condense((const char *)x, n, exponent_for(top), parts, levels, ahead);
     return conclude(parts, (size_t)levels * V_N, acc);
 }
 

@@ -3,10 +3,10 @@
  * Included by a kernel after plain.h; it gets singles (see kernels.h).
  * No include guard. */
 static bool
-singles(const float *x, size_t n, mo_accumulator *acc)
+singles(const float *x, size_t n, size_t ahead, mo_accumulator *acc)
 {
     double parts[V_N];
     mo_fp_begin();
-    V_STORE(parts, plain_row((const char *)x, n, sizeof *x, 0));
+    V_STORE(parts, plain_row((const char *)x, n, sizeof *x, ahead));
     return conclude(parts, V_N, acc);
 }

@@ -114,7 +114,7 @@ condense_row(const char *x, size_t n, double *parts, V_T *doubt,
     const size_t step = V_N * size;
     expansion a = {zero, zero, zero}, b = a;
     for (; n >= 2 * V_N; n -= 2 * V_N, x += 2 * step) {
-        MO_PREFETCH(x + AHEAD * sizeof(double));
+        MO_PREFETCH(x + MO_AHEAD);
         grow(&a, load(x, size), doubt, 2);
         grow(&b, load(x + step, size), doubt, 2);
     }

@@ -51,6 +51,11 @@ has_fp_flags(void)
 # define XCR0_YMM 0x06u /* the lower and upper halves of ymm0..15 */
 # define XCR0_ZMM 0xe0u /* mask registers, zmm0..15 and zmm16..31 */
 
+/* "Auth" of AuthenticAMD.  8 MB in the third-level cache of a Zen 4 are summed
+ * at 71 GB/s with fetching ahead and 84 without, 128 MB in memory at 24 and 30
+ * (np.max: 86 and 32). */
+# define LEAF0_EBX_AMD UINT32_C(0x68747541)
+
 static bool
 has_all(uint64_t bits, uint64_t wanted)
 {
@@ -66,10 +71,12 @@ mo_cpu_detect(void)
         ECX,
         EDX
     };
-    uint32_t leaf1[4], leaf7[4];
+    uint32_t leaf0[4], leaf1[4], leaf7[4];
     mo_cpu cpu = {.fp_flags = has_fp_flags()};
+    mo_cpuid(0, leaf0);
     mo_cpuid(1, leaf1);
     mo_cpuid(7, leaf7);
+    cpu.fetches_well = leaf0[EBX] == LEAF0_EBX_AMD;
     if (has_all(leaf1[ECX], LEAF1_ECX_OSXSAVE)) {
         const uint64_t xcr0 = mo_xgetbv();
         cpu.avx2 = has_all(xcr0, XCR0_YMM) &&

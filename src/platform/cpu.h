@@ -12,6 +12,9 @@ typedef struct {
     /* Whether the status register tells of rounding: it does on processors,
      * but not on all that imitate them (Valgrind). */
     bool fp_flags;
+    /* Whether memory that is read in order arrives as fast without being asked
+     * for in advance, and slower with. */
+    bool fetches_well;
 } mo_cpu;
 
 mo_cpu
