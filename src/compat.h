@@ -280,6 +280,7 @@ mo_int_as_int64(PyObject *number, int64_t *value)
 
 /* The digits of an int and what says how many they are. */
 #if PY_VERSION_HEX >= 0x030C0000
+# define MO_INT_FIRST_DIGIT long_value.ob_digit
 # define MO_INT_DIGITS(number) ((number)->long_value.ob_digit)
 # define MO_INT_SIZE(number) \
      ((Py_ssize_t)((number)->long_value.lv_tag >> _PyLong_NON_SIZE_BITS))
@@ -287,6 +288,7 @@ mo_int_as_int64(PyObject *number, int64_t *value)
      ((number)->long_value.lv_tag =              \
           (uintptr_t)(size) << _PyLong_NON_SIZE_BITS | ((negative) ? 2 : 0))
 #else
+# define MO_INT_FIRST_DIGIT ob_digit
 # define MO_INT_DIGITS(number) ((number)->ob_digit)
 # define MO_INT_SIZE(number) Py_ABS(Py_SIZE(number))
 # define MO_INT_SET_SIZE(number, size, negative) \
@@ -596,13 +598,6 @@ mo_sequence_item(PyObject *sequence, Py_ssize_t i)
 #endif
 
 /* ---- the heap scan's view of CPython's objects --------------------------- */
-
-/* Bits of an int's magnitude. */
-#if PY_VERSION_HEX < 0x030E0000
-# define MO_LONG_NUM_BITS(number) _PyLong_NumBits(number)
-#else
-# define MO_LONG_NUM_BITS(number) ((size_t)_PyLong_NumBits(number))
-#endif
 
 /* Flags of types whose instances have two pointers before the GC header. */
 #if PY_VERSION_HEX < 0x030C0000

@@ -114,6 +114,24 @@ def test_attributes_with_and_without_dict() -> None:
     assert counted([fresh, opened])[float][0] == 2
 
 
+def test_names_that_instances_share_are_counted_once() -> None:
+    class Shared:
+        def __init__(self) -> None:
+            self.a_name_of_several = 1.5
+
+    instances = [Shared(), Shared()]
+    for instance in instances:
+        assert instance.__dict__
+    assert counted(instances)[str][0] == 1
+
+
+def test_ints_of_any_length() -> None:
+    for digits in range(1, 6):
+        for number in (2 ** (30 * digits - 1), 2 ** (30 * digits) - 1):
+            assert _memopt._object_bytes(number) == rounded(sys.getsizeof(number))
+            assert _memopt._object_bytes(-number) == rounded(sys.getsizeof(-number))
+
+
 @pytest.mark.parametrize(
     "container",
     [

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from memopt.advisor.figures import Figures, measured_text, megabytes, other_memory
 from memopt.advisor.findings import Finding
-from memopt.advisor.report import Report, measured_text, megabytes, other_memory
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5a6475; --line: #d5dae3;
@@ -99,7 +99,7 @@ def _findings_chart(found: Sequence[Finding]) -> str:
     return _figure(caption, svg)
 
 
-def _process_chart(report: Report) -> str:
+def _process_chart(report: Figures) -> str:
     """One bar: what the process's private memory is."""
     native, free = report.native_bytes, report.free_bytes or 0
     if native is None:
@@ -166,7 +166,7 @@ def _section(number: int, finding: Finding) -> str:
     )
 
 
-def _types(report: Report) -> str:
+def _types(report: Figures) -> str:
     rows = "\n".join(
         f"<tr><td>{megabytes(t.bytes)}</td><td>{t.count:,}</td>"
         f"<td>{escape(t.type)}</td></tr>"
@@ -183,7 +183,7 @@ def _types(report: Report) -> str:
     )
 
 
-def body(report: Report) -> str:
+def body(report: Figures) -> str:
     """The report as a fragment, with its style: what a notebook shows."""
     number = len(report.findings)
     moment = {"now": "", "peak": " at its peak", "exit": " at exit"}[report.moment]
@@ -201,7 +201,7 @@ def body(report: Report) -> str:
     return "\n".join([*parts, _types(report)])
 
 
-def page(report: Report) -> str:
+def page(report: Figures) -> str:
     """The report as a document of its own."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'

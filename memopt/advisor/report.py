@@ -9,9 +9,15 @@ from typing import Any
 import memopt
 from memopt import _memopt
 from memopt.advisor import findings as advice
+from memopt.advisor.figures import (
+    Figures,
+    TypeTotal,
+    measured_text,
+    megabytes,
+    other_memory,
+)
 from memopt.advisor.findings import Finding
 from memopt.advisor.heap import scan
-from memopt.advisor.verify import Measured
 
 # The version of the JSON document; see schema.json.
 FORMAT = 1
@@ -19,22 +25,8 @@ FORMAT = 1
 SHOWN_TYPES = 20
 
 
-def megabytes(count: int) -> str:
-    """Bytes as text: 12.3 MB."""
-    return f"{count / 1e6:,.1f} MB"
-
-
 @dataclass(frozen=True)
-class TypeTotal:
-    """All objects of one type."""
-
-    type: str
-    count: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Report:
+class Report(Figures):
     """What ``memopt.advise`` returns.
 
     ``findings``, largest saving first; ``types``, largest first; bytes of all
@@ -43,34 +35,6 @@ class Report:
     tell), and when it was looked at (``moment``: now, peak or exit).
     ``everything`` is False if only some roots were looked at.
     """
-
-    findings: tuple[Finding, ...]
-    types: tuple[TypeTotal, ...]
-    python_bytes: int
-    memory: memopt.MemoryInfo
-    free_bytes: int | None
-    moment: str
-    everything: bool
-
-    @property
-    def saving(self) -> int:
-        """Bytes that all swaps save together, at most what there is."""
-        return min(sum(f.saving for f in self.findings), self.python_bytes)
-
-    @property
-    def other_bytes(self) -> int | None:
-        """Private memory that no Python object explains: native, or free."""
-        private = self.memory.private
-        if private is None or not self.everything:
-            return None
-        return max(0, private - self.python_bytes)
-
-    @property
-    def native_bytes(self) -> int | None:
-        """Those of other_bytes that are not known to be free."""
-        if self.other_bytes is None:
-            return None
-        return max(0, self.other_bytes - (self.free_bytes or 0))
 
     def __str__(self) -> str:
         return as_text(self)
@@ -152,15 +116,6 @@ def as_object(report: Report) -> dict[str, Any]:
     }
 
 
-def measured_text(measured: Measured) -> str:
-    """What was measured, as a sentence's end."""
-    return (
-        f"{megabytes(measured.saving)}: {megabytes(measured.bytes_now)} now, "
-        f"{megabytes(measured.bytes_after)} after, measured on a copy of "
-        f"{measured.objects:,} object{'' if measured.objects == 1 else 's'}"
-    )
-
-
 def _finding_text(number: int, finding: Finding) -> list[str]:
     example = f"   e.g. {finding.example}" if finding.example else ""
     lines = [
@@ -176,17 +131,6 @@ def _finding_text(number: int, finding: Finding) -> list[str]:
     swap = finding.swap.splitlines()
     lines += [f"   {'swap' if i == 0 else '    '}   {s}" for i, s in enumerate(swap)]
     return [*lines, f"   but    {finding.caveat}"]
-
-
-def other_memory(report: Report) -> list[tuple[int, str]]:
-    """Private memory that no Python object explains, and what it may be."""
-    native, free = report.native_bytes, report.free_bytes
-    if native is None:
-        return []
-    lines = [(native, "other private memory: native libraries, code, stacks")]
-    if free is not None:
-        lines.append((free, "free, but held by the allocators"))
-    return lines
 
 
 _MOMENTS = {"now": "", "peak": " at its peak", "exit": " at exit"}

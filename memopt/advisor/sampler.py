@@ -46,20 +46,24 @@ class PeakSampler(threading.Thread):
         self._spent = 0.0
         self._seconds = 0.0  # of the last scan
         self._per_byte = 0.0  # seconds that memory beyond the mark adds to it
-        self._mark = _memopt._resident() or 0
+        self._mark = _memopt._resident() or 0  # when scanned last, or begun
+        self._last = 0  # what was resident when looked at last
 
     def stop(self) -> None:
         self._ended.set()
         self.join()
 
     def run(self) -> None:
-        last = 0
         while not self._ended.wait(INTERVAL):
-            resident = _memopt._resident() or 0
-            growth = STALLED_GROWTH if resident < last * STALL else GROWTH
-            if resident >= max(self._mark * growth, self._mark + LEAST_GROWTH):
-                self._sample(resident)
-            last = resident
+            self._look()
+
+    def _look(self) -> None:
+        resident = _memopt._resident() or 0
+        stalled = resident < self._last * STALL
+        growth = STALLED_GROWTH if stalled else GROWTH
+        if resident >= max(self._mark * growth, self._mark + LEAST_GROWTH):
+            self._sample(resident)
+        self._last = resident
 
     def _sample(self, resident: int) -> None:
         elapsed = time.perf_counter() - self._started_at

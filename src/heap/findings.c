@@ -25,20 +25,40 @@ scramble(uint64_t h)
     return h ^ h >> 33;
 }
 
+/* The last bytes, up to eight, of some that have `length` together. */
+static inline uint64_t
+last_word(const char *end, size_t length)
+{
+    uint64_t word = 0;
+    uint32_t first, last;
+    if (length >= sizeof(word)) {
+        memcpy(&word, end - sizeof(word), sizeof(word));
+    }
+    else if (length >= sizeof(last)) {
+        memcpy(&first, end - length, sizeof(first));
+        memcpy(&last, end - sizeof(last), sizeof(last));
+        word = (uint64_t)first << 32 | last;
+    }
+    else {
+        for (size_t i = 1; i <= length; i++) {
+            word = word << 8 | (unsigned char)end[-(ptrdiff_t)i];
+        }
+    }
+    return word;
+}
+
 static uint64_t
 hash_bytes(const void *data, size_t length, uint64_t seed)
 {
-    const char *p = data;
-    uint64_t h = scramble(seed ^ length), word;
-    for (; length >= sizeof(word); length -= sizeof(word)) {
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
+    const char *p = data, *end = p + length;
+    uint64_t h = (seed << 56 ^ length) * odd, word;
+    for (; end - p > (ptrdiff_t)sizeof(word); p += sizeof(word)) {
         memcpy(&word, p, sizeof(word));
-        h = (h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        h = (h ^ word) * odd;
         h ^= h >> 32;
-        p += sizeof(word);
     }
-    word = 0;
-    memcpy(&word, p, length);
-    return length != 0 ? scramble(h ^ word) : h;
+    return scramble(h ^ last_word(end, length));
 }
 
 /* Seeds that keep types apart. */
@@ -164,76 +184,80 @@ items_of(PyObject *sequence)
                                        : ((PyTupleObject *)sequence)->ob_item;
 }
 
-/* Meets a number and returns its bytes; 0 if it was met before. */
-static size_t
-meet_number(mo_scan *scan, PyObject *number)
-{
-    if (Py_REFCNT(number) != 1 && !mo_scan_meets(scan, number)) {
-        return 0;
-    }
-    return mo_object_bytes(number);
-}
-
-/* Meets the leading items of one type, float or int, and counts them. */
-static Py_ssize_t
-meet_numbers(mo_scan *scan, PyObject *sequence, size_t *bytes)
-{
-    PyObject **items = items_of(sequence);
-    Py_ssize_t n = Py_SIZE(sequence), i = 0;
-    PyTypeObject *type = Py_TYPE(items[0]);
-    size_t met = 0;
-    *bytes = 0;
-    for (; i < n && items[i] != NULL && Py_TYPE(items[i]) == type; i++) {
-        size_t own = meet_number(scan, items[i]);
-        met += own != 0;
-        *bytes += own;
-    }
-    if (met != 0) {
-        mo_scan_count(scan, type, met, *bytes);
-    }
-    return i;
-}
-
+/* What the ints of a list are: a progression has one step, not 0. */
 typedef enum {
     OTHER_INTS,
     INT64S,
     PROGRESSION
 } int_shape;
 
-/* What the ints of a list are: a progression has one step, not 0. */
-static int_shape
-shape_of_ints(PyObject *sequence)
+/* The leading numbers of a sequence, all floats or all ints. */
+typedef struct {
+    Py_ssize_t count;
+    size_t bytes; /* of those that were met here for the first time */
+    int_shape shape;
+} numbers;
+
+static inline bool
+is_met_first(mo_scan *scan, PyObject *number)
 {
-    PyObject **items = items_of(sequence);
-    Py_ssize_t n = Py_SIZE(sequence);
-    int_shape shape = n >= LEAST_PROGRESSION ? PROGRESSION : INT64S;
-    int overflow;
+    return Py_REFCNT(number) == 1 || mo_scan_meets(scan, number);
+}
+
+static numbers
+meet_floats(mo_scan *scan, PyObject **items, Py_ssize_t n)
+{
+    size_t met = 0;
+    Py_ssize_t i = 0;
+    for (; i < n && items[i] != NULL && PyFloat_CheckExact(items[i]); i++) {
+        met += is_met_first(scan, items[i]);
+    }
+    if (met != 0) {
+        mo_scan_count(scan, &PyFloat_Type, met, met * MO_FLOAT_BYTES);
+    }
+    return (numbers){i, met * MO_FLOAT_BYTES, OTHER_INTS};
+}
+
+static numbers
+meet_ints(mo_scan *scan, PyObject **items, Py_ssize_t n)
+{
+    numbers ints = {0, 0, n >= LEAST_PROGRESSION ? PROGRESSION : INT64S};
+    size_t met = 0;
     uint64_t last = 0, step = 0;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        uint64_t value =
-            (uint64_t)PyLong_AsLongLongAndOverflow(items[i], &overflow);
-        if (overflow != 0) {
-            return OTHER_INTS;
+    Py_ssize_t i = 0;
+    for (; i < n && items[i] != NULL && PyLong_CheckExact(items[i]); i++) {
+        if (is_met_first(scan, items[i])) {
+            met++;
+            ints.bytes += mo_int_bytes(items[i]);
+        }
+        int64_t value;
+        if (ints.shape == OTHER_INTS || !mo_int_as_int64(items[i], &value)) {
+            ints.shape = OTHER_INTS;
+            continue;
         }
         /* Modulo 2**64: a step of more than 63 bits comes out wrong, and so
          * cannot be that of the whole list. */
-        step = i == 1 ? value - last : step;
-        if (i >= 1 && (value - last != step || step == 0)) {
-            shape = INT64S;
+        step = i == 1 ? (uint64_t)value - last : step;
+        if (i >= 1 && ((uint64_t)value - last != step || step == 0)) {
+            ints.shape = INT64S;
         }
-        last = value;
+        last = (uint64_t)value;
     }
-    return shape;
+    if (met != 0) {
+        mo_scan_count(scan, &PyLong_Type, met, ints.bytes);
+    }
+    ints.count = i;
+    return ints;
 }
 
 static void
-count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes)
+count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes,
+              int_shape shape)
 {
     mo_kind kind = MO_FLOATS;
     size_t n = (size_t)Py_SIZE(sequence);
     size_t after = ARRAY_BYTES + mo_rounded(8 * n);
     if (PyLong_CheckExact(items_of(sequence)[0])) {
-        int_shape shape = shape_of_ints(sequence);
         if (shape == OTHER_INTS) {
             return;
         }
@@ -251,24 +275,30 @@ count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes)
 
 /* ---- rows of floats ------------------------------------------------------ */
 
+/* Whether it is one.  If so, `owned` stays true if nothing else refers to the
+ * floats. */
 static bool
-is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns)
+is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
+                 bool *owned)
 {
     if (row == NULL || Py_TYPE(row) != type || Py_SIZE(row) != columns) {
         return false;
     }
     PyObject **items = items_of(row);
+    bool shared = false;
     for (Py_ssize_t i = 0; i < columns; i++) {
         if (items[i] == NULL || !PyFloat_CheckExact(items[i])) {
             return false;
         }
+        shared |= Py_REFCNT(items[i]) != 1;
     }
+    *owned &= !shared;
     return true;
 }
 
 /* Whether a list's items are lists, or tuples, of equally many floats. */
 static bool
-is_matrix(PyObject *list)
+is_matrix(PyObject *list, bool *owned)
 {
     Py_ssize_t n = PyList_GET_SIZE(list);
     PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
@@ -279,27 +309,40 @@ is_matrix(PyObject *list)
     }
     for (Py_ssize_t i = 0; i < n; i++) {
         if (!is_row_of_floats(PyList_GET_ITEM(list, i), Py_TYPE(first),
-                              Py_SIZE(first))) {
+                              Py_SIZE(first), owned)) {
             return false;
         }
     }
     return true;
 }
 
+/* The bytes of a row's floats that were not met before.  To read them all again
+ * took as long as the first time. */
+static size_t
+meet_row(mo_scan *scan, PyObject *row, bool owned)
+{
+    if (!owned) {
+        return meet_floats(scan, items_of(row), Py_SIZE(row)).bytes;
+    }
+    size_t n = (size_t)Py_SIZE(row);
+    mo_scan_count(scan, &PyFloat_Type, n, n * MO_FLOAT_BYTES);
+    return n * MO_FLOAT_BYTES;
+}
+
 static void
-count_matrix(mo_scan *scan, PyObject *list, uint32_t node, size_t bytes)
+count_matrix(mo_scan *scan, PyObject *list, uint32_t node, size_t bytes,
+             bool owned)
 {
     Py_ssize_t rows = PyList_GET_SIZE(list), met = 0;
     PyTypeObject *type = Py_TYPE(PyList_GET_ITEM(list, 0));
     size_t columns = (size_t)Py_SIZE(PyList_GET_ITEM(list, 0));
-    size_t rows_bytes = 0, floats_bytes;
+    size_t rows_bytes = 0;
     for (Py_ssize_t i = 0; i < rows; i++) {
         PyObject *row = PyList_GET_ITEM(list, i);
         if (mo_scan_meets(scan, row)) {
-            (void)meet_numbers(scan, row, &floats_bytes);
             size_t row_bytes = mo_object_bytes(row);
             mo_scan_count(scan, type, 1, row_bytes);
-            rows_bytes += row_bytes + floats_bytes;
+            rows_bytes += row_bytes + meet_row(scan, row, owned);
             met++;
         }
     }
@@ -319,25 +362,33 @@ mo_find_in_sequence(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
     Py_ssize_t n = Py_SIZE(obj);
     if (PyList_CheckExact(obj)) {
         mo_find_slack(scan, obj, node, bytes);
-        if (is_matrix(obj)) {
-            count_matrix(scan, obj, node, bytes);
+        bool owned = true;
+        if (is_matrix(obj, &owned)) {
+            count_matrix(scan, obj, node, bytes, owned);
             return n;
         }
     }
     else if (n != 0) {
         find_equal_tuples(scan, obj, node, bytes);
     }
-    PyObject *first = n != 0 ? items_of(obj)[0] : NULL;
-    if (first == NULL ||
-        !(PyFloat_CheckExact(first) || PyLong_CheckExact(first))) {
+    PyObject **items = items_of(obj);
+    if (n == 0 || items[0] == NULL) {
         return 0;
     }
-    size_t numbers_bytes;
-    Py_ssize_t numbers = meet_numbers(scan, obj, &numbers_bytes);
-    if (numbers == n && !scan->out_of_memory) {
-        count_numbers(scan, obj, node, bytes + numbers_bytes);
+    numbers found;
+    if (PyFloat_CheckExact(items[0])) {
+        found = meet_floats(scan, items, n);
     }
-    return numbers;
+    else if (PyLong_CheckExact(items[0])) {
+        found = meet_ints(scan, items, n);
+    }
+    else {
+        return 0;
+    }
+    if (found.count == n && !scan->out_of_memory) {
+        count_numbers(scan, obj, node, bytes + found.bytes, found.shape);
+    }
+    return found.count;
 }
 
 /* ---- containers and instances -------------------------------------------- */

@@ -5,24 +5,10 @@
  * tests/test_heap_layout.py compares every size with sys.getsizeof. */
 #include "heap/layout.h"
 
-/* What obmalloc.c gives to malloc. */
-#define PYMALLOC_LIMIT 512
-
 typedef mo_dict_keys dict_keys;
 
-enum {
-    KEYS_GENERAL,
-    KEYS_UNICODE,
-    KEYS_SPLIT
-};
-
-/* PyDictUnicodeEntry; PyDictKeyEntry has the hash before it. */
-typedef struct {
-    PyObject *key;
-    PyObject *value;
-} unicode_entry;
-
-#define GENERAL_ENTRY_BYTES (sizeof(Py_hash_t) + sizeof(unicode_entry))
+/* PyDictKeyEntry has the hash before it. */
+#define GENERAL_ENTRY_BYTES (sizeof(Py_hash_t) + sizeof(mo_unicode_entry))
 
 static const dict_keys *
 keys_of(PyObject *dict)
@@ -43,16 +29,6 @@ usable(unsigned int log2)
     return (((size_t)1 << log2) << 1) / 3;
 }
 
-size_t
-mo_rounded(size_t bytes)
-{
-    if (bytes == 0) {
-        return 0;
-    }
-    bytes += bytes > PYMALLOC_LIMIT ? 8 : 0;
-    return (bytes + 15) & ~(size_t)15;
-}
-
 static size_t
 header_bytes(PyTypeObject *type)
 {
@@ -60,15 +36,12 @@ header_bytes(PyTypeObject *type)
            (type->tp_flags & MO_TPFLAGS_PREHEADER ? 2 * sizeof(void *) : 0);
 }
 
-/* ---- strings and ints --------------------------------------------------- */
+/* ---- strings ------------------------------------------------------------ */
 
 static size_t
 str_bytes(PyObject *str)
 {
     size_t length = (size_t)PyUnicode_GET_LENGTH(str);
-    if (PyUnicode_IS_COMPACT_ASCII(str)) {
-        return mo_rounded(sizeof(PyASCIIObject) + length + 1);
-    }
     const PyCompactUnicodeObject *compact = (PyCompactUnicodeObject *)str;
     size_t data = (length + 1) * PyUnicode_KIND(str);
     size_t utf8 = 0;
@@ -80,21 +53,6 @@ str_bytes(PyObject *str)
         return mo_rounded(sizeof(PyUnicodeObject)) + mo_rounded(data) + utf8;
     }
     return mo_rounded(sizeof(PyCompactUnicodeObject) + data) + utf8;
-}
-
-/* A product may have been given a digit more than it has: that cannot be seen. */
-static size_t
-int_bytes(PyObject *number)
-{
-    int64_t value;
-    size_t digits = 3; /* of 30 bits, 4 bytes each */
-    if (!mo_int_as_int64(number, &value)) {
-        digits = MO_LONG_NUM_BITS(number) / PyLong_SHIFT + 1;
-    }
-    else if (value > -(INT64_C(1) << 60) && value < INT64_C(1) << 60) {
-        digits = 2; /* one would round to the same */
-    }
-    return mo_rounded((size_t)PyLong_Type.tp_basicsize + digits * 4);
 }
 
 /* ---- containers --------------------------------------------------------- */
@@ -109,7 +67,7 @@ mo_list_bytes(size_t length)
 static size_t
 keys_bytes(unsigned int log2_size, unsigned int log2_index_bytes, bool general)
 {
-    size_t entry = general ? GENERAL_ENTRY_BYTES : sizeof(unicode_entry);
+    size_t entry = general ? GENERAL_ENTRY_BYTES : sizeof(mo_unicode_entry);
     return mo_rounded(offsetof(dict_keys, indices) +
                       ((size_t)1 << log2_index_bytes) +
                       usable(log2_size) * entry);
@@ -151,7 +109,7 @@ dict_bytes(PyObject *dict)
         return bytes;
     }
     return bytes + keys_bytes(keys->log2_size, keys->log2_index_bytes,
-                              keys->kind == KEYS_GENERAL);
+                              keys->kind == MO_KEYS_GENERAL);
 }
 
 size_t
@@ -241,9 +199,8 @@ PyObject *
 mo_shared_name(PyTypeObject *type, size_t i)
 {
     const dict_keys *keys = shared_keys(type);
-    assert(i < (size_t)keys->nentries && keys->kind == KEYS_SPLIT);
-    size_t index_bytes = (size_t)1 << keys->log2_index_bytes;
-    return ((const unicode_entry *)(keys->indices + index_bytes))[i].key;
+    assert(i < (size_t)keys->nentries && keys->kind == MO_KEYS_SPLIT);
+    return mo_unicode_entries(keys)[i].key;
 }
 
 bool
@@ -286,14 +243,11 @@ void
 mo_prefetch_entry(PyObject *dict, Py_ssize_t i)
 {
     const dict_keys *keys = keys_of(dict);
-    if (keys->kind != KEYS_UNICODE || i >= keys->nentries) {
-        return;
+    if (keys->kind == MO_KEYS_UNICODE && i < keys->nentries) {
+        const mo_unicode_entry *entry = &mo_unicode_entries(keys)[i];
+        MO_PREFETCH(entry->key);
+        mo_prefetch_leaf(entry->value);
     }
-    const char *entries =
-        keys->indices + ((size_t)1 << keys->log2_index_bytes);
-    const unicode_entry *entry = (const unicode_entry *)entries + i;
-    MO_PREFETCH(entry->key);
-    MO_PREFETCH(entry->value);
 }
 
 void
@@ -302,8 +256,11 @@ mo_prefetch_contents(PyObject *obj)
     PyObject **items;
     Py_ssize_t n = 0;
     if (PyDict_CheckExact(obj)) {
-        for (Py_ssize_t i = 0; i < MO_PREFETCHED; i++) {
-            mo_prefetch_entry(obj, i);
+        const dict_keys *keys = keys_of(obj);
+        const mo_unicode_entry *entry = mo_unicode_entries(keys);
+        n = keys->kind == MO_KEYS_UNICODE ? keys->nentries : 0;
+        for (Py_ssize_t i = 0; i < n && i < MO_PREFETCHED; i++, entry++) {
+            mo_prefetch_leaf(entry->value);
         }
         return;
     }
@@ -314,7 +271,7 @@ mo_prefetch_contents(PyObject *obj)
         n = (Py_ssize_t)mo_inline_values(obj, &items);
     }
     for (Py_ssize_t i = 0; i < n && i < MO_PREFETCHED; i++) {
-        MO_PREFETCH(items[i]);
+        mo_prefetch_leaf(items[i]);
     }
 }
 
@@ -362,16 +319,10 @@ is_bytearray(PyObject *obj)
 }
 
 size_t
-mo_object_bytes(PyObject *obj)
+mo_other_bytes(PyObject *obj)
 {
     if (PyUnicode_CheckExact(obj)) {
         return str_bytes(obj);
-    }
-    if (PyFloat_CheckExact(obj)) {
-        return mo_rounded(sizeof(PyFloatObject));
-    }
-    if (PyLong_CheckExact(obj)) {
-        return int_bytes(obj);
     }
     if (PyDict_CheckExact(obj)) {
         return dict_bytes(obj);

@@ -9,14 +9,49 @@
 
 #include "compat.h"
 
+/* What obmalloc.c gives to malloc. */
+#define MO_PYMALLOC_LIMIT 512
+
 /* The bytes taken by a request for `bytes`; 0 for none. */
+static inline size_t
+mo_rounded(size_t bytes)
+{
+    return (bytes + (bytes > MO_PYMALLOC_LIMIT ? 8 : 0) + 15) & ~(size_t)15;
+}
+
+#define MO_FLOAT_BYTES mo_rounded(sizeof(PyFloatObject))
+
+/* An exact int, of digits of 4 bytes each; one would round to the same as two.
+ * A product may have been given a digit more than it has: that cannot be seen. */
+static inline size_t
+mo_int_bytes(PyObject *number)
+{
+    Py_ssize_t digits = MO_INT_SIZE((PyLongObject *)number);
+    return mo_rounded(offsetof(PyLongObject, MO_INT_FIRST_DIGIT) +
+                      4 * (digits > 2 ? (size_t)digits : 2));
+}
+
+/* mo_object_bytes for what is not among the most frequent. */
 size_t
-mo_rounded(size_t bytes);
+mo_other_bytes(PyObject *obj);
 
 /* The bytes of an object and of what it alone owns that is no object: a list's
  * array, a dict's table, an instance's inline attributes. */
-size_t
-mo_object_bytes(PyObject *obj);
+static inline size_t
+mo_object_bytes(PyObject *obj)
+{
+    if (PyUnicode_CheckExact(obj) && PyUnicode_IS_COMPACT_ASCII(obj)) {
+        return mo_rounded(sizeof(PyASCIIObject) +
+                          (size_t)PyUnicode_GET_LENGTH(obj) + 1);
+    }
+    if (PyFloat_CheckExact(obj)) {
+        return MO_FLOAT_BYTES;
+    }
+    if (PyLong_CheckExact(obj)) {
+        return mo_int_bytes(obj);
+    }
+    return mo_other_bytes(obj);
+}
 
 /* The same for a fresh one: with `length` items, built in one go. */
 size_t
@@ -55,6 +90,49 @@ mo_items(PyObject *sequence, PyObject ***items)
 PyObject *
 mo_instance_dict(PyObject *obj);
 
+/* Entries of a dict whose keys are all strings: PyDictUnicodeEntry. */
+typedef struct {
+    PyObject *key;
+    PyObject *value;
+} mo_unicode_entry;
+
+enum { /* DictKeysKind */
+    MO_KEYS_GENERAL,
+    MO_KEYS_UNICODE,
+    MO_KEYS_SPLIT
+};
+
+static inline const mo_unicode_entry *
+mo_unicode_entries(const mo_dict_keys *keys)
+{
+    size_t index_bytes = (size_t)1 << keys->log2_index_bytes;
+    return (const mo_unicode_entry *)(keys->indices + index_bytes);
+}
+
+/* PyDict_Next, in line for most dicts. */
+static inline bool
+mo_dict_next(PyObject *dict, Py_ssize_t *position, PyObject **key,
+             PyObject **value)
+{
+    const mo_dict_keys *keys =
+        (const mo_dict_keys *)((PyDictObject *)dict)->ma_keys;
+    if (keys->kind != MO_KEYS_UNICODE) {
+        return PyDict_Next(dict, position, key, value) != 0;
+    }
+    const mo_unicode_entry *entries = mo_unicode_entries(keys);
+    Py_ssize_t i = *position;
+    while (i < keys->nentries && entries[i].value == NULL) { /* deleted */
+        i++;
+    }
+    if (i >= keys->nentries) {
+        return false;
+    }
+    *position = i + 1;
+    *key = entries[i].key;
+    *value = entries[i].value;
+    return true;
+}
+
 /* Whether a dict shares its keys with the other instances of a class. */
 bool
 mo_dict_is_split(PyObject *dict);
@@ -79,6 +157,30 @@ bool
 mo_has_only_attributes(PyTypeObject *type);
 
 /* ---- ahead of the walk: only hints --------------------------------------- */
+
+/* Asks the cache for two lines, of addresses that may be those of no object.
+ * (Half of all blocks of 32 bytes lie in two.) */
+static inline void
+mo_prefetch_from(const PyObject *obj, int first, int last)
+{
+    MO_PREFETCH((const void *)((uintptr_t)obj + (uintptr_t)first));
+    MO_PREFETCH((const void *)((uintptr_t)obj + (uintptr_t)last));
+}
+
+/* For what is read first of an object: its attributes, which may lie before it,
+ * to a dict's table. */
+static inline void
+mo_prefetch_object(const PyObject *obj)
+{
+    mo_prefetch_from(obj, -32, 40);
+}
+
+/* For what is read of one that is no container: to a string's characters. */
+static inline void
+mo_prefetch_leaf(const PyObject *obj)
+{
+    mo_prefetch_from(obj, 0, 48);
+}
 
 /* Asks the cache for where an object keeps references, such as a dict's table;
  * the object itself is read. */

@@ -80,6 +80,14 @@ new_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name,
     return node;
 }
 
+/* A name that is the key of a dict has been hashed; one that is not is a root's. */
+static uint64_t
+hash_of_name(PyObject *name)
+{
+    Py_hash_t known = ((PyASCIIObject *)name)->hash;
+    return known != -1 ? (uint64_t)known : mo_content_hash(name);
+}
+
 /* Nodes with the same parent, step and name are one; names are equal if their
  * contents are. */
 static uint32_t
@@ -87,7 +95,7 @@ find_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
 {
     uint64_t hash = 0;
     if (name != NULL) {
-        hash = PyUnicode_Check(name) ? mo_content_hash(name)
+        hash = PyUnicode_Check(name) ? hash_of_name(name)
                                      : (uint64_t)(uintptr_t)name;
     }
     uint64_t key = mix(mix(parent, (uint64_t)step), hash);
@@ -101,22 +109,6 @@ find_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
     return new_node(scan, parent, step, name, key);
 }
 
-static mo_recent *
-recent_slot(mo_recent *recent, const void *pointer, uint32_t number,
-            uint32_t kind)
-{
-    uint64_t mixed = (uintptr_t)pointer / 16 + number * 31 + kind * 7;
-    return &recent[mixed % MO_RECENT];
-}
-
-static bool
-is_recent(const mo_recent *slot, const void *pointer, uint32_t number,
-          uint32_t kind)
-{
-    return slot->known && slot->pointer == pointer && slot->number == number &&
-           slot->kind == kind;
-}
-
 uint32_t
 mo_scan_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
 {
@@ -124,8 +116,8 @@ mo_scan_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
         return parent;
     }
     uint32_t kind = (uint32_t)step;
-    mo_recent *slot = recent_slot(scan->recent_nodes, name, parent, kind);
-    if (!is_recent(slot, name, parent, kind)) {
+    mo_recent *slot = mo_recent_slot(scan->recent_nodes, name, parent, kind);
+    if (!mo_is_recent(slot, name, parent, kind)) {
         uint32_t node = find_node(scan, parent, step, name);
         *slot = (mo_recent){name, parent, kind, node, true};
     }
@@ -156,15 +148,9 @@ new_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
 }
 
 mo_row *
-mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
-            PyObject *example)
+mo_scan_find_row(mo_scan *scan, mo_kind kind, uint32_t place,
+                 PyTypeObject *type, PyObject *example, uint32_t node)
 {
-    bool by_type = kind == MO_TYPE || kind == MO_INSTANCES;
-    uint32_t place = by_type ? 0 : node;
-    mo_recent *slot = recent_slot(scan->recent_rows, type, place, kind);
-    if (is_recent(slot, type, place, kind)) {
-        return &scan->rows[slot->found];
-    }
     uint64_t key = mix(mix((uintptr_t)type, place), kind);
     uint32_t row = mo_table_get(&scan->row_index, key, NO_ROW);
     if (row == NO_ROW) {
@@ -173,7 +159,8 @@ mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
     if (row == NO_ROW) {
         return NULL;
     }
-    *slot = (mo_recent){type, place, kind, row, true};
+    *mo_recent_slot(scan->recent_rows, type, place, kind) =
+        (mo_recent){type, place, kind, row, true};
     return &scan->rows[row];
 }
 

@@ -193,11 +193,42 @@ mo_scan_node_of(mo_scan *scan, mo_place *place)
     return place->node;
 }
 
+static inline mo_recent *
+mo_recent_slot(mo_recent *recent, const void *pointer, uint32_t number,
+               uint32_t kind)
+{
+    uint64_t mixed = (uintptr_t)pointer / 16 + number * 31 + kind * 7;
+    return &recent[mixed % MO_RECENT];
+}
+
+static inline bool
+mo_is_recent(const mo_recent *slot, const void *pointer, uint32_t number,
+             uint32_t kind)
+{
+    return slot->known && slot->pointer == pointer && slot->number == number &&
+           slot->kind == kind;
+}
+
+/* mo_scan_row for one that is not among the recent; `place` is its node, or 0
+ * for a kind that has one row for all of a type. */
+mo_row *
+mo_scan_find_row(mo_scan *scan, mo_kind kind, uint32_t place,
+                 PyTypeObject *type, PyObject *example, uint32_t node);
+
 /* The row of its kind, node and type, made if need be; NULL, and the scan is
  * over, without memory.  Valid until the next call. */
-mo_row *
+static inline mo_row *
 mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
-            PyObject *example);
+            PyObject *example)
+{
+    uint32_t place = kind == MO_TYPE || kind == MO_INSTANCES ? 0 : node;
+    const mo_recent *slot =
+        mo_recent_slot(scan->recent_rows, type, place, kind);
+    if (mo_is_recent(slot, type, place, kind)) {
+        return &scan->rows[slot->found];
+    }
+    return mo_scan_find_row(scan, kind, place, type, example, node);
+}
 
 /* The row of a type's objects, likewise. */
 mo_row *

@@ -29,7 +29,7 @@ mo_table_get(const mo_table *table, uint64_t key, uint32_t missing)
     return table->keys[i] == key ? table->values[i] : missing;
 }
 
-static int
+static MO_NOINLINE int
 grow(mo_table *table)
 {
     mo_table bigger = {.used = table->used, .is_map = table->is_map};

@@ -49,8 +49,8 @@ mo_memory_compact(void);
 void
 mo_memory_prefer_huge_pages(void *start, size_t bytes);
 
-/* Moves the working set's pages out of it.  0, or -1 with an exception set:
- * NotImplementedError where a process has no such thing. */
+/* Moves the working set's pages out of it.  0; 1 where a process has no such
+ * thing; -1 with OSError set. */
 int
 mo_memory_trim(void);
 

@@ -104,10 +104,7 @@ mo_memory_prefer_huge_pages(void *start, size_t bytes)
 int
 mo_memory_trim(void)
 {
-    PyErr_SetString(PyExc_NotImplementedError,
-                    "trim_working_set() is for Windows: this system has no "
-                    "working set to trim; release() gives memory back");
-    return -1;
+    return 1;
 }
 
 int

@@ -197,7 +197,14 @@ trim_working_set(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     mo_memory_state *room = room_of(module);
     PyObject *before = new_info(room);
-    if (before != NULL && mo_memory_trim() < 0) {
+    int failed = before != NULL ? mo_memory_trim() : 0;
+    if (failed > 0) {
+        PyErr_SetString(
+            PyExc_NotImplementedError,
+            "trim_working_set() is for Windows: this system has no "
+            "working set to trim; release() gives memory back");
+    }
+    if (failed != 0) {
         Py_CLEAR(before);
     }
     return before_and_after(room, before);

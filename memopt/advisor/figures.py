@@ -1,0 +1,74 @@
+"""What a report says, before it is text, JSON or HTML, and how figures are put."""
+
+from dataclasses import dataclass
+
+import memopt
+from memopt.advisor.findings import Finding
+from memopt.advisor.verify import Measured
+
+
+def megabytes(count: int) -> str:
+    """Bytes as text: 12.3 MB."""
+    return f"{count / 1e6:,.1f} MB"
+
+
+@dataclass(frozen=True)
+class TypeTotal:
+    """All objects of one type."""
+
+    type: str
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a report, which says what they are."""
+
+    findings: tuple[Finding, ...]
+    types: tuple[TypeTotal, ...]
+    python_bytes: int
+    memory: memopt.MemoryInfo
+    free_bytes: int | None
+    moment: str
+    everything: bool
+
+    @property
+    def saving(self) -> int:
+        """Bytes that all swaps save together, at most what there is."""
+        return min(sum(f.saving for f in self.findings), self.python_bytes)
+
+    @property
+    def other_bytes(self) -> int | None:
+        """Private memory that no Python object explains: native, or free."""
+        private = self.memory.private
+        if private is None or not self.everything:
+            return None
+        return max(0, private - self.python_bytes)
+
+    @property
+    def native_bytes(self) -> int | None:
+        """Those of other_bytes that are not known to be free."""
+        if self.other_bytes is None:
+            return None
+        return max(0, self.other_bytes - (self.free_bytes or 0))
+
+
+def measured_text(measured: Measured) -> str:
+    """What was measured, as a sentence's end."""
+    return (
+        f"{megabytes(measured.saving)}: {megabytes(measured.bytes_now)} now, "
+        f"{megabytes(measured.bytes_after)} after, measured on a copy of "
+        f"{measured.objects:,} object{'' if measured.objects == 1 else 's'}"
+    )
+
+
+def other_memory(report: Figures) -> list[tuple[int, str]]:
+    """Private memory that no Python object explains, and what it may be."""
+    native, free = report.native_bytes, report.free_bytes
+    if native is None:
+        return []
+    lines = [(native, "other private memory: native libraries, code, stacks")]
+    if free is not None:
+        lines.append((free, "free, but held by the allocators"))
+    return lines
