@@ -275,6 +275,10 @@ OF_THREADS = (
     "tests/test_free_threading.py",
     "tests/test_internpool_concurrency.py",
     "tests/test_sum_threads.py",
+    "tests/test_exactsum.py::test_threads_under_the_gil_lose_nothing",
+    "tests/test_lazymap_iteration.py::test_threads_share_a_cache",
+    "tests/test_lazymap_iteration.py::test_threads_share_a_view",
+    "tests/test_lazymap_iteration.py::test_threads_share_an_iterator",
 )
 
 

@@ -10,9 +10,9 @@ it are described in src/lazymap/program.h.
 
 import dis
 import functools
-import inspect
 import math
 import operator
+import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -28,6 +28,8 @@ _IGNORED = {"RESUME", "NOP"}
 _LOADS = {"LOAD_FAST", "LOAD_FAST_LOAD_FAST"}
 _LOADS |= {"LOAD_FAST_BORROW", "LOAD_FAST_BORROW_LOAD_FAST_BORROW"}  # from 3.14 on
 _CONSTANTS = {"LOAD_CONST", "LOAD_SMALL_INT"}
+if sys.version_info >= (3, 15):  # for -1; what 3.14 loads so is never a number
+    _CONSTANTS.add("LOAD_COMMON_CONSTANT")
 _UNARY = {
     "UNARY_NEGATIVE": "neg",
     "UNARY_POSITIVE": "pos",
@@ -39,12 +41,14 @@ _INTRINSICS = {"INTRINSIC_UNARY_POSITIVE": "pos"}
 _BINARY = {"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "|", "^"}
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 
+# Of code objects: inspect's names for them are dis's, and it is large.
+_FLAGS = {name: flag for flag, name in dis.COMPILER_FLAG_NAMES.items()}
 _UNWANTED_FLAGS = {
-    inspect.CO_VARARGS: "it takes *args",
-    inspect.CO_VARKEYWORDS: "it takes **kwargs",
-    inspect.CO_GENERATOR: "it is a generator function",
-    inspect.CO_COROUTINE: "it is a coroutine function",
-    inspect.CO_ASYNC_GENERATOR: "it is a generator function",
+    _FLAGS["VARARGS"]: "it takes *args",
+    _FLAGS["VARKEYWORDS"]: "it takes **kwargs",
+    _FLAGS["GENERATOR"]: "it is a generator function",
+    _FLAGS["COROUTINE"]: "it is a coroutine function",
+    _FLAGS["ASYNC_GENERATOR"]: "it is a generator function",
 }
 
 # Builtins, by identity: those of one argument, then of two.

@@ -671,8 +671,20 @@ mo_managed_values(PyObject *obj)
 }
 #endif
 
-/* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, -1 if this
- * CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
+/* What a bytearray's content takes beside itself, from 3.15 on a bytes object. */
+static inline size_t
+mo_bytearray_content_bytes(PyObject *obj)
+{
+    size_t room = (size_t)((PyByteArrayObject *)obj)->ob_alloc;
+#if PY_VERSION_HEX >= 0x030F0000
+    return room != 0 ? offsetof(PyBytesObject, ob_sval) + room + 1 : 0;
+#else
+    return room;
+#endif
+}
+
+/* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, but mimalloc's
+ * if that is; -1 if this CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
  * declared in headers that cannot be included here. */
 #if PY_VERSION_HEX < 0x030E0000
 PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);

@@ -71,6 +71,16 @@ def test_memory_saved(
     assert scenarios.find(name).equal(before["answer"], after["answer"])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="making links is a privilege on Windows")
+def test_library_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there.py").touch()
+    (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    assert scenarios._library_files() == [tmp_path / "there.py"]
+
+
 def test_unique_messages_need_no_more_memory_if_there_are_more(tmp_path: Path) -> None:
     peaks = [
         traced("internpool-unique", tmp_path, scale)[1]["python_peak_bytes"]

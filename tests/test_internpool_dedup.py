@@ -122,7 +122,7 @@ nested = st.recursive(
         | st.dictionaries(hashables, inner, max_size=4)
         | st.dictionaries(hashables, inner, max_size=4).map(OrderedDict)
         | st.lists(inner, max_size=3).map(tuple)
-        | st.lists(inner, max_size=3).map(deque)
+        | (st.nothing() if free_threaded else st.lists(inner, max_size=3).map(deque))
         | st.sets(hashables, max_size=4)
     ),
     max_leaves=30,

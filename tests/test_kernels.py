@@ -3,6 +3,7 @@
 A kernel proves each block that it sums; the tests hold it to exact integers.
 """
 
+import itertools
 import math
 import platform
 import random
@@ -91,6 +92,22 @@ def test_every_length_up_to_300(isa: str, family: Family) -> None:
         assert same(fsum(memoryview(doubled)[: 2 * n : 2]), expected), n
         if n < 300 and math.isfinite(values[n]):
             units += float_units(values[n])
+
+
+@pytest.mark.parametrize("terms", [*itertools.permutations([2.0**53, 1.0, 2.0**-60])])
+def test_a_tie_is_broken_in_any_order(isa: str, terms: tuple[float, ...]) -> None:
+    assert FloatMatrix([terms]).sum() == fsum(array("d", terms)) == 2.0**53 + 2
+
+
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan, sys.float_info.max])
+@pytest.mark.parametrize("at", range(3))
+def test_few_that_are_not_all_finite(isa: str, odd: float, at: int) -> None:
+    terms = [1.0, sys.float_info.max, 2.0**-60]
+    terms[at] = odd
+    expected = special_sum(terms)
+    if expected is None:
+        expected = round_units(sum(map(float_units, terms)))
+    assert same(FloatMatrix([terms]).sum(), expected)
 
 
 @pytest.fixture

@@ -36,8 +36,9 @@ class TestSequence(seq_tests.CommonTest):  # type: ignore[misc, name-defined]
     type2test = AsSequence
 
     # Concatenation and repetition would not be lazy: as range, LazyMap has
-    # neither.
-    test_addmul = None
+    # neither, nor an order.
+    test_addmul = test_add = test_mul = None  # the latter two from 3.14 on
+    test_cmp = None
     test_iadd = None
     test_imul = None
     test_repeat = None
@@ -76,7 +77,7 @@ class TestDirectly(seq_tests.CommonTest):  # type: ignore[misc, name-defined]
     def setUp(self) -> None:
         self.type2test = self.Lazy
 
-    test_addmul = None
+    test_addmul = test_add = test_mul = test_cmp = None
     test_iadd = None
     test_imul = None
     test_repeat = None

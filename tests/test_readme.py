@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from reference import exact_sum
 
-README = importlib.metadata.metadata("memopt").get_payload()
+README = importlib.metadata.metadata("memopt")["Description"]
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIELDS = [[str(i), "a name", "another name\n"] for i in range(3)]
 

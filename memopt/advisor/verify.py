@@ -1,8 +1,9 @@
 """Applies a finding's swap to a copy of what was found, and measures both.
 
 What is measured is what Python's allocator and the C heap say is in use, so it
-includes rounding, and what the swap itself needs, such as a pool.  Other threads
-that allocate meanwhile are measured too.
+includes rounding, and what the swap itself needs, such as a pool.  Where they do
+not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Other threads
+that allocate then are measured too.
 """
 
 import contextlib
@@ -153,12 +154,35 @@ _SWAPS: dict[str, tuple[_Change, _Change]] = {
 }
 
 
-def _measured(make: Callable[[], Any]) -> tuple[Any, int] | None:
+def _traced() -> int:
+    """Bytes of the blocks that tracemalloc has seen, each rounded up."""
+    traces = tracemalloc.take_snapshot().traces
+    return sum(_rounded(trace.size) for trace in traces)
+
+
+def _rounded(size: int) -> int:
+    """To CPython's blocks, or the C heap's, which have headers: src/heap/layout.c."""
+    return (size + (8 if size > 512 else 0) + 15) // 16 * 16
+
+
+@contextlib.contextmanager
+def _counter() -> Iterator[Callable[[], int]]:
+    """What tells the bytes in use: the allocators, else tracemalloc for the while."""
+    if bytes_in_use() is not None:
+        yield lambda: bytes_in_use() or 0
+        return
+    tracemalloc.start()
+    try:
+        yield _traced
+    finally:
+        tracemalloc.stop()
+
+
+def _measured(make: Callable[[], Any], in_use: Callable[[], int]) -> tuple[Any, int]:
     """What ``make`` returns, and the bytes that are in use for it."""
-    before = bytes_in_use()
+    before = in_use()
     made = make()
-    after = bytes_in_use()
-    return None if before is None or after is None else (made, after - before)
+    return made, in_use() - before
 
 
 @contextlib.contextmanager
@@ -182,13 +206,13 @@ def verify(row: Row, roots: list[Root]) -> Measured | None:
     copy, swap = _SWAPS[row.kind]
     found = objects(row, roots)
     try:
-        with _no_garbage():
-            copies = _measured(lambda: copy(found, row))
-            swapped = _measured(lambda: swap(copies[0], row)) if copies else None
+        with _no_garbage(), _counter() as in_use:
+            copies, now = _measured(lambda: copy(found, row), in_use)
+            _, after = _measured(lambda: swap(copies, row), in_use)
     except MemoryError:
         return None
-    if not found or copies is None or swapped is None:
+    if not found:
         return None
-    holder = _memopt._object_bytes(copies[0])
-    now, after = copies[1] - holder, swapped[1] - holder
+    holder = _memopt._object_bytes(copies)
+    now, after = now - holder, after - holder
     return Measured(len(found), max(0, now), max(0, after))

@@ -107,6 +107,7 @@ def _library_files() -> list[Path]:
         path
         for path in library.rglob("*.py")
         if NOT_LIBRARY.isdisjoint(path.relative_to(library).parts)
+        and path.is_file()  # Debian's sitecustomize.py is a link to /etc
     )
 
 

@@ -3,8 +3,6 @@
 
 #include "exactsum/few.h"
 
-#include <math.h>
-
 #include "platform/fpenv.h"
 
 MO_STRICT_FLOATS
@@ -23,7 +21,8 @@ bits_of(double x)
 }
 
 /* s + e is the sum so far: (s, e) + x as in two_sum.h, where the additions to e
- * are compared with what they would be without rounding. */
+ * are compared with what they would be without rounding: of the first infinity or
+ * NaN, rest is a NaN, which u - rest is then and e is not. */
 static bool
 add_up(const double *x, size_t n, double *sum)
 {
@@ -40,7 +39,7 @@ add_up(const double *x, size_t n, double *sum)
         e = u;
     }
     *sum = s + e;
-    return lost << 1 == 0 && isfinite(*sum);
+    return lost << 1 == 0;
 }
 
 /* The items as few doubles with the same sum: how many, or 0. */

@@ -59,7 +59,7 @@ mo_pymalloc_bytes(uint64_t *held, uint64_t *used)
     *held = *used = 0;
     char *text = PyMem_RawCalloc(TEXT_BYTES, 1);
     int printed = text != NULL ? print_figures(text) : -1;
-    bool told = printed == 0;
+    bool told = printed == 0 && text[0] == '\0'; /* else mimalloc's figures */
     if (printed == 1) {
         told = read_figure(text, "bytes/arena", held) &&
                read_figure(text, "# bytes in allocated blocks", used);

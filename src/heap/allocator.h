@@ -8,8 +8,9 @@
 #include "compat.h"
 
 /* Bytes of all arenas, and of the blocks in use in them, each as large as it was
- * rounded up to be; both 0 if another allocator is in use.  False if there is
- * no answer.  Needs the GIL; takes about a millisecond. */
+ * rounded up to be; both 0 if the C heap is used instead.  False if there is
+ * no answer: not of mimalloc, nor from CPython 3.14 on.  Needs the GIL; takes
+ * about a millisecond. */
 bool
 mo_pymalloc_bytes(uint64_t *held, uint64_t *used);
 

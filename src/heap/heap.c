@@ -239,7 +239,7 @@ object_bytes(PyObject *module, PyObject *obj)
 PyDoc_STRVAR(pymalloc_bytes_doc,
 "_pymalloc_bytes()\n--\n\n"
 "Return (held, used): bytes of pymalloc's arenas, and of the blocks in use in\n"
-"them, which are 0 while another allocator is in use.  None if not told.");
+"them, which are 0 while the C heap is used instead.  None if not told.");
 
 static PyObject *
 pymalloc_bytes(PyObject *module, PyObject *Py_UNUSED(ignored))

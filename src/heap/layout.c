@@ -343,7 +343,7 @@ mo_other_bytes(PyObject *obj)
         return set_bytes(obj);
     }
     else if (is_bytearray(obj)) {
-        owned = mo_rounded((size_t)((PyByteArrayObject *)obj)->ob_alloc);
+        owned = mo_rounded(mo_bytearray_content_bytes(obj));
     }
     return plain_bytes(obj) + owned;
 }

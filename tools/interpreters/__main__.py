@@ -151,7 +151,10 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
         **os.environ,
         "PYTHONPATH": str(site),
         "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE", "quick"),
+        # Debian compiles the standard library as it installs it: here as it is used.
+        "PYTHONPYCACHEPREFIX": str(work / "bytecode"),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if interpreter.sanitized:
         reports.mkdir()
         environment["TSAN_OPTIONS"] = (
