@@ -36,16 +36,22 @@ typedef struct {
     bool shared[MO_STRINGS];
 } choice;
 
+/* A visitproc. */
+static int
+fetch_value(PyObject *value, void *left)
+{
+    mo_str_fetch(value);
+    return --*(int *)left == 0;
+}
+
+/* The collector's way to the values is several times shorter than that of
+ * PyDict_Next(). */
 void
 mo_fetch_dict(PyObject *dict)
 {
-    PyObject *value;
-    Py_ssize_t position = 0;
+    int left = MO_STRINGS;
     MO_BEGIN_CRITICAL_SECTION(dict);
-    for (int i = 0;
-         i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
-        mo_str_fetch(value);
-    }
+    (void)Py_TYPE(dict)->tp_traverse(dict, fetch_value, &left);
     MO_END_CRITICAL_SECTION();
 }
 

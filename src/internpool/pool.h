@@ -125,6 +125,17 @@ mo_pool_visit_lock_held(mo_pool *pool, uint32_t index)
     return Py_NewRef(entries[index].string);
 }
 
+/* A hit of an entry by a string. */
+static inline PyObject *
+mo_pool_hit_lock_held(mo_pool *pool, PyObject *string, uint32_t index)
+{
+    PyObject *resident = mo_pool_visit_lock_held(pool, index);
+    if (resident != string) {
+        pool->bytes_saved += mo_str_size(string);
+    }
+    return resident;
+}
+
 /* The one string to use instead of this one.  A new reference, or NULL as
  * mo_pool_admit_lock_held(). */
 static inline PyObject *
@@ -132,14 +143,24 @@ mo_pool_intern_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
                          mo_victims *victims)
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
-    if (MO_UNLIKELY(index == MO_NO_ENTRY)) {
-        return mo_pool_admit_lock_held(pool, string, hash, victims);
+    return MO_LIKELY(index != MO_NO_ENTRY)
+               ? mo_pool_hit_lock_held(pool, string, index)
+               : mo_pool_admit_lock_held(pool, string, hash, victims);
+}
+
+/* The same with the entry that mo_table_fetch_entry() gave, which others may
+ * have taken since. */
+static inline PyObject *
+mo_pool_intern_at_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
+                            uint32_t index, mo_victims *victims)
+{
+    if (MO_LIKELY(index != MO_NO_ENTRY)) {
+        PyObject *resident = pool->table.entries[index].string;
+        if (MO_LIKELY(resident != NULL && mo_str_equal(resident, string))) {
+            return mo_pool_hit_lock_held(pool, string, index);
+        }
     }
-    PyObject *resident = mo_pool_visit_lock_held(pool, index);
-    if (resident != string) {
-        pool->bytes_saved += mo_str_size(string);
-    }
-    return resident;
+    return mo_pool_intern_lock_held(pool, string, hash, victims);
 }
 
 /* The one str to use for this text.  A new reference, or NULL as
