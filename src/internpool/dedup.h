@@ -26,8 +26,9 @@
 #include "internpool/internal.h"
 #include "internpool/seen.h"
 
-/* Dict keys that need no lookup, by address; see dedup_dict.c. */
-#define MO_KNOWN_KEYS 256
+/* Places, of two each, for dict keys that need no lookup, by address; see
+ * dedup_dict.c. */
+#define MO_KNOWN_KEYS 128
 
 typedef enum {
     MO_NO_CONTAINER,
@@ -80,7 +81,7 @@ typedef struct {
     size_t replaced_count;
     size_t replaced_capacity;
     PyObject *names; /* owned dict: class -> list of attribute names */
-    PyObject *known[MO_KNOWN_KEYS]; /* owned, or NULL */
+    PyObject *known[MO_KNOWN_KEYS][2]; /* owned, or NULL */
     mo_intern_counts strings;
     uint64_t containers; /* walked */
 } mo_walk;

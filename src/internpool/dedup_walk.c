@@ -252,7 +252,8 @@ mo_walk_end(mo_walk *w)
     PyMem_Free(w->nested);
     PyMem_Free(w->replaced);
     for (int i = 0; i < MO_KNOWN_KEYS; i++) {
-        Py_CLEAR(w->known[i]);
+        Py_CLEAR(w->known[i][0]);
+        Py_CLEAR(w->known[i][1]);
     }
     Py_CLEAR(w->names);
     Py_CLEAR(w->deque);
