@@ -10,129 +10,196 @@
 #define BLOCKS_BETWEEN_SIGNALS 2048
 
 static bool
-is_too_long(const mo_pool *pool, PyObject *string)
+is_too_long(const mo_shards *shards, PyObject *string)
 {
-    return MO_UNLIKELY(mo_pool_is_too_long(pool, string));
+    return MO_UNLIKELY(mo_shards_is_too_long(shards, string));
 }
 
-/* What the steps of a lookup hand on. */
+/* The hashes, 0 of what is too long; and their slots, if no lock is needed. */
+static void
+hash_strings(const mo_shards *shards, PyObject *const *strings, int n,
+             uint64_t *hash)
+{
+    for (int i = 0; i < n; i++) {
+        if (is_too_long(shards, strings[i])) {
+            hash[i] = 0;
+            continue;
+        }
+        hash[i] = mo_hash_str(shards->key, strings[i]);
+        if (!MO_FREE_THREADED) {
+            mo_table_fetch_slot(&shards->shard[0].pool.table, hash[i]);
+        }
+    }
+}
+
+/* Entries that may be those of the strings, or MO_NO_ENTRY. */
+static void
+fetch_residents_lock_held(const mo_table *table, const uint64_t *hash, int n,
+                          uint32_t *index)
+{
+    for (int i = 0; MO_FREE_THREADED && i < n; i++) {
+        mo_table_fetch_slot(table, hash[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        index[i] = mo_table_fetch_entry(table, hash[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        mo_table_fetch_string(table, index[i]);
+    }
+}
+
+/* Looks up strings of one shard until it cannot go on; how many. */
+static int
+intern_some_lock_held(const mo_shards *shards, mo_pool *pool,
+                      PyObject *const *strings, const uint64_t *hash, int n,
+                      PyObject **kept, mo_victims *victims)
+{
+    uint32_t index[MO_STRINGS];
+    assert(n <= MO_STRINGS);
+    fetch_residents_lock_held(&pool->table, hash, n, index);
+    for (int i = 0; i < n; i++) {
+        kept[i] = is_too_long(shards, strings[i])
+                      ? mo_pool_bypass_lock_held(pool, strings[i])
+                      : mo_pool_intern_at_lock_held(pool, strings[i], hash[i],
+                                                    index[i], victims);
+        if (MO_UNLIKELY(kept[i] == NULL)) {
+            return i;
+        }
+    }
+    return n;
+}
+
+/* Looks up strings of one shard; fewer than n if memory runs out. */
+static int
+intern_in_shard(mo_shards *shards, PyObject *const *strings,
+                const uint64_t *hash, int n, PyObject **kept,
+                mo_victims *victims)
+{
+    int done = 0;
+    mo_pool *pool;
+    do {
+        pool = mo_shards_enter(shards, hash[done], victims);
+        done +=
+            intern_some_lock_held(shards, pool, strings + done, hash + done,
+                                  n - done, kept + done, victims);
+    } while (mo_shards_leave(shards, pool, victims));
+    return done;
+}
+
+/* --- several shards ------------------------------------------------------- */
+
+/* Strings in the order of their shards. */
 typedef struct {
-    uint64_t hash[MO_STRINGS]; /* unset for what is too long */
-    uint32_t
-        index[MO_STRINGS]; /* of an entry that may be it, or MO_NO_ENTRY */
-} lookups;
+    int from[MO_STRINGS]; /* where each of them was */
+    PyObject *string[MO_STRINGS];
+    uint64_t hash[MO_STRINGS];
+    PyObject *kept[MO_STRINGS];
+    int end[MO_MAX_SHARDS]; /* of those of a shard */
+} sorted;
 
 static void
-fetch_residents(const mo_pool *pool, PyObject *const *strings, int n,
-                lookups *block)
+sort_by_shard(const mo_shards *shards, PyObject *const *strings,
+              const uint64_t *hash, int n, sorted *by_shard)
 {
+    int *end = by_shard->end;
+    memset(end, 0, sizeof by_shard->end);
     for (int i = 0; i < n; i++) {
-        if (!is_too_long(pool, strings[i])) {
-            block->hash[i] = mo_hash_str(pool->key, strings[i]);
-            mo_table_fetch_slot(&pool->table, block->hash[i]);
-        }
+        end[mo_shards_which(shards, hash[i])]++;
     }
-    for (int i = 0; i < n; i++) {
-        block->index[i] =
-            is_too_long(pool, strings[i])
-                ? MO_NO_ENTRY
-                : mo_table_fetch_entry(&pool->table, block->hash[i]);
+    for (int i = 1; i < MO_MAX_SHARDS; i++) {
+        end[i] += end[i - 1];
     }
+    int start[MO_MAX_SHARDS] = {0};
+    memcpy(start + 1, end, sizeof start - sizeof start[0]);
     for (int i = 0; i < n; i++) {
-        mo_table_fetch_string(&pool->table, block->index[i]);
+        int to = start[mo_shards_which(shards, hash[i])]++;
+        by_shard->from[to] = i;
+        by_shard->string[to] = strings[i];
+        by_shard->hash[to] = hash[i];
     }
 }
 
-int
-mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
-                            PyObject **kept, mo_victims *victims)
+/* Looks up strings, those of a shard together; fewer than n, the first ones in
+ * the order of shards, if memory runs out. */
+static int
+intern_in_shards(mo_shards *shards, PyObject *const *strings,
+                 const uint64_t *hash, int n, PyObject **kept,
+                 mo_victims *victims)
 {
-    lookups block;
-    assert(n <= MO_STRINGS);
-    fetch_residents(pool, strings, n, &block);
-    for (int i = 0; i < n; i++) {
-        kept[i] = is_too_long(pool, strings[i])
-                      ? mo_pool_bypass_lock_held(pool, strings[i])
-                      : mo_pool_intern_at_lock_held(pool, strings[i],
-                                                    block.hash[i],
-                                                    block.index[i], victims);
-        if (MO_UNLIKELY(kept[i] == NULL)) {
-            while (i-- > 0) {
-                Py_DECREF(kept[i]); /* `strings` has it too, or the pool */
-            }
-            PyErr_NoMemory();
-            return -1;
+    sorted by_shard;
+    sort_by_shard(shards, strings, hash, n, &by_shard);
+    int done = 0;
+    for (int i = 0;
+         i < MO_MAX_SHARDS && (i == 0 || done == by_shard.end[i - 1]); i++) {
+        if (done < by_shard.end[i]) {
+            done += intern_in_shard(
+                shards, by_shard.string + done, by_shard.hash + done,
+                by_shard.end[i] - done, by_shard.kept + done, victims);
         }
     }
-    return 0;
+    for (int i = 0; i < done; i++) {
+        kept[done == n ? by_shard.from[i] : i] = by_shard.kept[i];
+    }
+    return done;
 }
 
 int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept)
 {
-    int status;
+    mo_shards *shards = mo_shards_of(op);
+    uint64_t hash[MO_STRINGS];
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    status = mo_intern_strings_lock_held(mo_pool_of(op), strings, n, kept,
-                                         &victims);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    assert(n > 0 && n <= MO_STRINGS);
+    hash_strings(shards, strings, n, hash);
+    int done =
+        mo_shards_count(shards) == 1
+            ? intern_in_shard(shards, strings, hash, n, kept, &victims)
+            : intern_in_shards(shards, strings, hash, n, kept, &victims);
     mo_victims_release(&victims);
-    return status;
+    if (MO_LIKELY(done == n)) {
+        return 0;
+    }
+    while (done-- > 0) {
+        Py_DECREF(kept[done]);
+    }
+    PyErr_NoMemory();
+    return -1;
 }
 
 /* --- lists ---------------------------------------------------------------- */
 
-/* Strings that others have replaced, to be released after unlocking. */
+/* Strings of a list. */
 typedef struct {
     int count;
-    PyObject *string[MO_STRINGS];
-} leftovers;
+    Py_ssize_t position[MO_STRINGS];
+    PyObject *string[MO_STRINGS]; /* borrowed with a GIL, else owned */
+} block;
 
-/* Interns n <= MO_STRINGS items in place, and counts the strings that it sees.
- * 0, or -1 with an exception set. */
+/* Takes the strings among n <= MO_STRINGS items from `start` on. */
 static int
-intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
-                       mo_victims *victims, leftovers *left, uint64_t *seen)
+take_strings_lock_held(PyObject **items, Py_ssize_t start, int n, block *taken)
 {
-    PyObject *strings[MO_STRINGS], *kept[MO_STRINGS], **place[MO_STRINGS];
-    int count = 0;
-    for (int i = 0; i < n; i++) {
+    for (Py_ssize_t i = start; i < start + n; i++) {
         if (!PyUnicode_CheckExact(items[i])) {
             continue;
         }
         if (MO_STR_READY(items[i]) < 0) {
             return -1;
         }
-        place[count] = &items[i];
-        strings[count++] = items[i];
-    }
-    if (count == 0) {
-        return 0;
-    }
-    if (mo_intern_strings_lock_held(pool, strings, count, kept, victims) < 0) {
-        return -1;
-    }
-    *seen += (uint64_t)count;
-    for (int i = 0; i < count; i++) {
-        if (kept[i] == strings[i]) {
-            Py_DECREF(kept[i]);
-        }
-        else {
-            MO_STORE_POINTER(place[i], kept[i]);
-            left->string[left->count++] = strings[i];
-        }
+        MO_KEEP(items[i]);
+        taken->position[taken->count] = i;
+        taken->string[taken->count++] = items[i];
     }
     return 0;
 }
 
-/* Interns the items from `start` on, as many as a block has and there are
+/* Takes the strings from `start` on, as many items as a block has and there are
  * below `stop`, and begins to fetch the next ones. */
 static int
-intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
-                       Py_ssize_t stop, mo_victims *victims, leftovers *left,
-                       uint64_t *seen)
+take_block_lock_held(PyObject *list, Py_ssize_t start, Py_ssize_t stop,
+                     block *taken)
 {
     PyObject **items = PySequence_Fast_ITEMS(list);
     if (stop > PyList_GET_SIZE(list)) {
@@ -146,7 +213,34 @@ intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
         return 0;
     }
     int n = stop - start < MO_STRINGS ? (int)(stop - start) : MO_STRINGS;
-    return intern_block_lock_held(pool, items + start, n, victims, left, seen);
+    return take_strings_lock_held(items, start, n, taken);
+}
+
+/* Strings that others have replaced, to be released after unlocking. */
+typedef struct {
+    int count;
+    PyObject *string[MO_STRINGS];
+} leftovers;
+
+/* Puts what is to be kept where strings still are. */
+static void
+replace_strings_lock_held(PyObject *list, const block *taken,
+                          PyObject *const *kept, leftovers *left)
+{
+    PyObject **items = PySequence_Fast_ITEMS(list);
+    for (int i = 0; i < taken->count; i++) {
+        const Py_ssize_t position = taken->position[i];
+        PyObject *string = taken->string[i];
+        if (kept[i] == string ||
+            (MO_FREE_THREADED && (position >= PyList_GET_SIZE(list) ||
+                                  items[position] != string))) {
+            Py_DECREF(kept[i]); /* at worst a str dies: no code runs */
+        }
+        else {
+            MO_STORE_POINTER(&items[position], kept[i]);
+            left->string[left->count++] = string;
+        }
+    }
 }
 
 /* Releases what was replaced, and counts. */
@@ -168,15 +262,26 @@ intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop,
              mo_intern_counts *counts)
 {
     int status;
+    PyObject *kept[MO_STRINGS];
+    block taken;
     leftovers left;
-    mo_victims victims;
-    left.count = victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION2(op, list);
-    status = intern_items_lock_held(mo_pool_of(op), list, start, stop,
-                                    &victims, &left, &counts->seen);
-    MO_END_CRITICAL_SECTION2();
-    /* First: the pool's may be the last but one. */
-    mo_victims_release(&victims);
+    taken.count = left.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(list);
+    status = take_block_lock_held(list, start, stop, &taken);
+    MO_END_CRITICAL_SECTION();
+    if (status < 0 || taken.count == 0) {
+        return status;
+    }
+    status = mo_intern_strings(op, taken.string, taken.count, kept);
+    if (status == 0) {
+        counts->seen += (uint64_t)taken.count;
+        MO_BEGIN_CRITICAL_SECTION(list);
+        replace_strings_lock_held(list, &taken, kept, &left);
+        MO_END_CRITICAL_SECTION();
+    }
+    for (int i = 0; MO_FREE_THREADED && i < taken.count; i++) {
+        MO_LET_GO(taken.string[i]);
+    }
     release_leftovers(&left, counts);
     return status;
 }

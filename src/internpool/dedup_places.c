@@ -23,8 +23,9 @@ typedef struct {
  * may be made anew. */
 typedef struct {
     int strings;
-    PyObject **place[MO_STRINGS];
-    PyObject *string[MO_STRINGS]; /* borrowed from the place */
+    PyObject **place[MO_STRINGS]; /* with a GIL, else: */
+    Py_ssize_t string_position[MO_STRINGS];
+    PyObject *string[MO_STRINGS]; /* borrowed from the place; else owned */
     int tuples;
     Py_ssize_t position[MO_STRINGS];
     PyObject *tuple[MO_STRINGS]; /* owned */
@@ -44,7 +45,9 @@ find_lock_held(mo_walk *w, found *part, place_of *at, const void *items,
         }
         if (PyUnicode_CheckExact(item)) {
             if (w->values && MO_STR_IS_READY(item)) {
+                MO_KEEP(item);
                 part->place[part->strings] = place;
+                part->string_position[part->strings] = i;
                 part->string[part->strings++] = item;
             }
             continue;
@@ -65,27 +68,32 @@ find_lock_held(mo_walk *w, found *part, place_of *at, const void *items,
 
 /* --- strings ------------------------------------------------------------- */
 
-/* What is kept goes into the places; readers without a lock see either. */
-static int
-replace_strings_lock_held(mo_pool *pool, found *part, PyObject **kept,
-                          mo_victims *victims)
+/* Where string i was found, or NULL.  Other threads may have changed what is
+ * there, and moved the places. */
+static MO_ALWAYS_INLINE PyObject **
+place_of_string(const found *part, int i, place_of *at, const void *items)
 {
-    if (part->strings == 0) {
-        return 0;
-    }
-    if (mo_intern_strings_lock_held(pool, part->string, part->strings, kept,
-                                    victims) < 0) {
-        return -1;
-    }
+    return MO_FREE_THREADED ? at(items, part->string_position[i])
+                            : part->place[i];
+}
+
+/* What is kept goes into the places; readers without a lock see either.  What
+ * is to be released then is in part->string. */
+static MO_ALWAYS_INLINE void
+replace_strings_lock_held(found *part, place_of *at, const void *items,
+                          PyObject *const *kept)
+{
     for (int i = 0; i < part->strings; i++) {
-        if (*part->place[i] != part->string[i]) {
-            part->string[i] = kept[i]; /* the same place, met before */
+        PyObject **place = place_of_string(part, i, at, items);
+        PyObject *string = part->string[i];
+        if (place == NULL || *place != string) {
+            part->string[i] = kept[i]; /* changed; or met before */
         }
-        else if (kept[i] != part->string[i]) {
-            MO_STORE_POINTER(part->place[i], kept[i]);
+        else if (kept[i] != string) {
+            MO_STORE_POINTER(place, kept[i]);
         }
+        MO_LET_GO(string);
     }
-    return 0;
 }
 
 /* Releases what has been replaced, and counts. */
@@ -99,29 +107,32 @@ drop_strings(mo_walk *w, const found *part, PyObject *const *kept)
     }
 }
 
-/* Finds what is at up to MO_STRINGS positions, and interns the strings.
- * Container and pool are locked together, so that what is borrowed from a place
- * stays in it.  Runs no Python code, since it releases nothing but strs. */
+/* Finds what is at up to MO_STRINGS positions, and interns the strings.  Runs no
+ * Python code, since it releases nothing but strs. */
 static MO_ALWAYS_INLINE int
 intern_places(mo_walk *w, found *part, place_of *at, whole container,
               Py_ssize_t start, Py_ssize_t stop)
 {
     int status;
     PyObject *kept[MO_STRINGS];
-    mo_victims victims;
-    victims.count = part->strings = part->tuples = 0;
-    MO_BEGIN_CRITICAL_SECTION2(container.object, w->pool);
+    part->strings = part->tuples = 0;
+    MO_BEGIN_CRITICAL_SECTION(container.object);
     status = find_lock_held(w, part, at, container.items, start, stop);
-    if (status == 0) {
-        status = replace_strings_lock_held(mo_pool_of(w->pool), part, kept,
-                                           &victims);
+    MO_END_CRITICAL_SECTION();
+    if (status == 0 && part->strings > 0) {
+        status = mo_intern_strings(w->pool, part->string, part->strings, kept);
     }
-    MO_END_CRITICAL_SECTION2();
-    mo_victims_release(&victims);
-    if (status == 0) {
-        drop_strings(w, part, kept);
+    if (status < 0) {
+        for (int i = 0; MO_FREE_THREADED && i < part->strings; i++) {
+            MO_LET_GO(part->string[i]);
+        }
+        return -1;
     }
-    return status;
+    MO_BEGIN_CRITICAL_SECTION(container.object);
+    replace_strings_lock_held(part, at, container.items, kept);
+    MO_END_CRITICAL_SECTION();
+    drop_strings(w, part, kept);
+    return 0;
 }
 
 /* --- tuples -------------------------------------------------------------- */

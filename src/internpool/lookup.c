@@ -40,10 +40,9 @@ refuse_to_intern(PyObject *arg)
 static PyObject *
 bypass(PyObject *op, PyObject *string)
 {
-    PyObject *result;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    result = mo_pool_bypass_lock_held(mo_pool_of(op), string);
-    MO_END_CRITICAL_SECTION();
+    mo_pool *pool = mo_shards_lock(mo_shards_of(op), 0);
+    PyObject *result = mo_pool_bypass_lock_held(pool, string);
+    mo_shards_unlock(pool);
     return result;
 }
 
@@ -52,18 +51,20 @@ bypass(PyObject *op, PyObject *string)
 static inline PyObject *
 intern_exact(PyObject *op, PyObject *string)
 {
-    mo_pool *pool = mo_pool_of(op);
+    mo_shards *shards = mo_shards_of(op);
     /* Before the hash, which would cost more than the copy saves. */
-    if (MO_UNLIKELY(mo_pool_is_too_long(pool, string))) {
+    if (MO_UNLIKELY(mo_shards_is_too_long(shards, string))) {
         return bypass(op, string);
     }
-    uint64_t hash = mo_hash_str(pool->key, string);
+    uint64_t hash = mo_hash_str(shards->key, string);
     PyObject *result;
+    mo_pool *pool;
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    result = mo_pool_intern_lock_held(pool, string, hash, &victims);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    do {
+        pool = mo_shards_enter(shards, hash, &victims);
+        result = mo_pool_intern_lock_held(pool, string, hash, &victims);
+    } while (mo_shards_leave(shards, pool, &victims));
     mo_victims_release(&victims);
     return MO_LIKELY(result != NULL) ? result : PyErr_NoMemory();
 }
@@ -126,15 +127,15 @@ check_lookup(PyObject *string)
 static PyObject *
 find(PyObject *op, PyObject *string)
 {
-    mo_pool *pool = mo_pool_of(op);
-    if (mo_pool_is_too_long(pool, string)) {
+    mo_shards *shards = mo_shards_of(op);
+    if (mo_shards_is_too_long(shards, string)) {
         return NULL; /* no need to hash it */
     }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    PyObject *resident;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    resident = Py_XNewRef(mo_pool_find_lock_held(pool, string, hash));
-    MO_END_CRITICAL_SECTION();
+    uint64_t hash = mo_hash_str(shards->key, string);
+    mo_pool *pool = mo_shards_lock(shards, hash);
+    PyObject *resident =
+        Py_XNewRef(mo_pool_find_lock_held(pool, string, hash));
+    mo_shards_unlock(pool);
     return resident;
 }
 
@@ -195,15 +196,14 @@ mo_internpool_discard(PyObject *op, PyObject *string)
     if (check_lookup(string) < 0) {
         return NULL;
     }
-    mo_pool *pool = mo_pool_of(op);
-    if (mo_pool_is_too_long(pool, string)) {
+    mo_shards *shards = mo_shards_of(op);
+    if (mo_shards_is_too_long(shards, string)) {
         Py_RETURN_FALSE;
     }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    PyObject *resident;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    resident = mo_pool_discard_lock_held(pool, string, hash);
-    MO_END_CRITICAL_SECTION();
+    uint64_t hash = mo_hash_str(shards->key, string);
+    mo_pool *pool = mo_shards_lock(shards, hash);
+    PyObject *resident = mo_pool_discard_lock_held(pool, string, hash);
+    mo_shards_unlock(pool);
     Py_XDECREF(resident);
     return PyBool_FromLong(resident != NULL);
 }
@@ -226,15 +226,18 @@ const char mo_internpool_pin_doc[] = PyDoc_STR(
 static PyObject *
 pin_exact(PyObject *op, PyObject *string)
 {
-    mo_pool *pool = mo_pool_of(op);
-    uint64_t hash = mo_hash_str(pool->key, string);
+    mo_shards *shards = mo_shards_of(op);
+    uint64_t hash = mo_hash_str(shards->key, string);
     PyObject *resident = NULL;
     mo_pin_result result;
+    mo_pool *pool;
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    result = mo_pool_pin_lock_held(pool, string, hash, &victims, &resident);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    do {
+        pool = mo_shards_enter(shards, hash, &victims);
+        result =
+            mo_pool_pin_lock_held(pool, string, hash, &victims, &resident);
+    } while (mo_shards_leave(shards, pool, &victims));
     mo_victims_release(&victims);
     if (result == MO_PIN_NO_ROOM) {
         PyErr_SetString(PyExc_ValueError,
@@ -259,10 +262,10 @@ mo_internpool_pin(PyObject *op, PyObject *string)
     if (mo_str_is_singleton(string)) {
         return intern_exact(op, string);
     }
-    if (mo_pool_is_too_long(mo_pool_of(op), string)) {
+    if (mo_shards_is_too_long(mo_shards_of(op), string)) {
         PyErr_Format(PyExc_ValueError,
                      "cannot pin: longer than max_length, %zd characters",
-                     (Py_ssize_t)mo_pool_of(op)->max_length);
+                     (Py_ssize_t)mo_shards_of(op)->max_length);
         return NULL;
     }
     return pin_exact(op, string);
@@ -284,14 +287,13 @@ mo_internpool_unpin(PyObject *op, PyObject *string)
     if (check_lookup(string) < 0) {
         return NULL;
     }
-    mo_pool *pool = mo_pool_of(op);
-    if (mo_pool_is_too_long(pool, string)) {
+    mo_shards *shards = mo_shards_of(op);
+    if (mo_shards_is_too_long(shards, string)) {
         Py_RETURN_FALSE;
     }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    bool was_pinned;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    was_pinned = mo_pool_unpin_lock_held(pool, string, hash);
-    MO_END_CRITICAL_SECTION();
+    uint64_t hash = mo_hash_str(shards->key, string);
+    mo_pool *pool = mo_shards_lock(shards, hash);
+    bool was_pinned = mo_pool_unpin_lock_held(pool, string, hash);
+    mo_shards_unlock(pool);
     return PyBool_FromLong(was_pinned);
 }
