@@ -6,6 +6,9 @@
  * will read, so that the waits overlap. */
 #include "internpool/internal.h"
 
+/* Strings of an iterator that exist twice for a while. */
+#define STRINGS_TWICE 32
+
 /* Signals are looked at after so many blocks: some milliseconds. */
 #define BLOCKS_BETWEEN_SIGNALS 2048
 
@@ -15,154 +18,163 @@ is_too_long(const mo_shards *shards, PyObject *string)
     return MO_UNLIKELY(mo_shards_is_too_long(shards, string));
 }
 
-/* The hashes, 0 of what is too long; and their slots, if no lock is needed. */
+/* Strings that are looked up together, those of a shard after each other. */
+typedef struct {
+    PyObject *const *string;   /* borrowed */
+    PyObject **kept;           /* borrowed: what is to be used instead */
+    uint64_t hash[MO_STRINGS]; /* 0 of what is too long */
+    uint32_t
+        index[MO_STRINGS]; /* of an entry that may be it, or MO_NO_ENTRY */
+#if MO_FREE_THREADED
+    uint16_t order[MO_STRINGS]; /* which string is looked up as the i-th */
+#endif
+} lookups;
+
+static inline int
+nth(const lookups *block, int i)
+{
+#if MO_FREE_THREADED
+    return block->order[i];
+#else
+    return i;
+#endif
+}
+
+/* Where there is no lock, slots are fetched already. */
 static void
-hash_strings(const mo_shards *shards, PyObject *const *strings, int n,
-             uint64_t *hash)
+hash_strings(const mo_shards *shards, lookups *block, int n)
 {
     for (int i = 0; i < n; i++) {
-        if (is_too_long(shards, strings[i])) {
-            hash[i] = 0;
+        if (is_too_long(shards, block->string[i])) {
+            block->hash[i] = 0;
             continue;
         }
-        hash[i] = mo_hash_str(shards->key, strings[i]);
+        block->hash[i] = mo_hash_str(shards->key, block->string[i]);
         if (!MO_FREE_THREADED) {
-            mo_table_fetch_slot(&shards->shard[0].pool.table, hash[i]);
+            mo_table_fetch_slot(&shards->shard[0].pool.table, block->hash[i]);
         }
     }
 }
 
-/* Entries that may be those of the strings, or MO_NO_ENTRY. */
 static void
-fetch_residents_lock_held(const mo_table *table, const uint64_t *hash, int n,
-                          uint32_t *index)
+fetch_residents_lock_held(const mo_table *table, lookups *block, int from,
+                          int end)
 {
-    for (int i = 0; MO_FREE_THREADED && i < n; i++) {
-        mo_table_fetch_slot(table, hash[i]);
+    for (int i = from; MO_FREE_THREADED && i < end; i++) {
+        mo_table_fetch_slot(table, block->hash[nth(block, i)]);
     }
-    for (int i = 0; i < n; i++) {
-        index[i] = mo_table_fetch_entry(table, hash[i]);
+    for (int i = from; i < end; i++) {
+        block->index[i] =
+            mo_table_fetch_entry(table, block->hash[nth(block, i)]);
     }
-    for (int i = 0; i < n; i++) {
-        mo_table_fetch_string(table, index[i]);
+    for (int i = from; i < end; i++) {
+        mo_table_fetch_string(table, block->index[i]);
     }
 }
 
-/* Looks up strings of one shard until it cannot go on; how many. */
+/* Looks up strings of one shard until it cannot go on; where it ends. */
 static int
-intern_some_lock_held(const mo_shards *shards, mo_pool *pool,
-                      PyObject *const *strings, const uint64_t *hash, int n,
-                      PyObject **kept, mo_victims *victims)
+intern_some_lock_held(const mo_shards *shards, mo_pool *pool, lookups *block,
+                      int from, int end, mo_victims *victims)
 {
-    uint32_t index[MO_STRINGS];
-    assert(n <= MO_STRINGS);
-    fetch_residents_lock_held(&pool->table, hash, n, index);
-    for (int i = 0; i < n; i++) {
-        kept[i] = is_too_long(shards, strings[i])
-                      ? mo_pool_bypass_lock_held(pool, strings[i])
-                      : mo_pool_intern_at_lock_held(pool, strings[i], hash[i],
-                                                    index[i], victims);
-        if (MO_UNLIKELY(kept[i] == NULL)) {
+    fetch_residents_lock_held(&pool->table, block, from, end);
+    for (int i = from; i < end; i++) {
+        const int at = nth(block, i);
+        PyObject *string = block->string[at];
+        block->kept[at] =
+            is_too_long(shards, string)
+                ? mo_pool_bypass_lock_held(pool, string)
+                : mo_pool_intern_at_lock_held(pool, string, block->hash[at],
+                                              block->index[i], victims);
+        if (MO_UNLIKELY(block->kept[at] == NULL)) {
             return i;
         }
     }
-    return n;
+    return end;
 }
 
-/* Looks up strings of one shard; fewer than n if memory runs out. */
+/* Looks up strings of one shard; ends early if memory runs out. */
 static int
-intern_in_shard(mo_shards *shards, PyObject *const *strings,
-                const uint64_t *hash, int n, PyObject **kept,
+intern_in_shard(mo_shards *shards, lookups *block, int from, int end,
                 mo_victims *victims)
 {
-    int done = 0;
+    const uint64_t hash = block->hash[nth(block, from)];
     mo_pool *pool;
     do {
-        pool = mo_shards_enter(shards, hash[done], victims);
-        done +=
-            intern_some_lock_held(shards, pool, strings + done, hash + done,
-                                  n - done, kept + done, victims);
+        pool = mo_shards_enter(shards, hash, victims);
+        from = intern_some_lock_held(shards, pool, block, from, end, victims);
     } while (mo_shards_leave(shards, pool, victims));
-    return done;
+    return from;
 }
 
-/* --- several shards ------------------------------------------------------- */
+#if MO_FREE_THREADED
 
-/* Strings in the order of their shards. */
-typedef struct {
-    int from[MO_STRINGS]; /* where each of them was */
-    PyObject *string[MO_STRINGS];
-    uint64_t hash[MO_STRINGS];
-    PyObject *kept[MO_STRINGS];
-    int end[MO_MAX_SHARDS]; /* of those of a shard */
-} sorted;
-
+/* Sorts by shard: ends[i] is where those of shard i end. */
 static void
-sort_by_shard(const mo_shards *shards, PyObject *const *strings,
-              const uint64_t *hash, int n, sorted *by_shard)
+sort_by_shard(const mo_shards *shards, lookups *block, int n,
+              int ends[MO_MAX_SHARDS])
 {
-    int *end = by_shard->end;
-    memset(end, 0, sizeof by_shard->end);
+    int next[MO_MAX_SHARDS] = {0};
     for (int i = 0; i < n; i++) {
-        end[mo_shards_which(shards, hash[i])]++;
+        next[mo_shards_which(shards, block->hash[i])]++;
     }
-    for (int i = 1; i < MO_MAX_SHARDS; i++) {
-        end[i] += end[i - 1];
+    for (int i = 0, begin = 0; i < MO_MAX_SHARDS; i++) {
+        ends[i] = begin + next[i];
+        next[i] = begin;
+        begin = ends[i];
     }
-    int start[MO_MAX_SHARDS] = {0};
-    memcpy(start + 1, end, sizeof start - sizeof start[0]);
     for (int i = 0; i < n; i++) {
-        int to = start[mo_shards_which(shards, hash[i])]++;
-        by_shard->from[to] = i;
-        by_shard->string[to] = strings[i];
-        by_shard->hash[to] = hash[i];
+        int which = (int)mo_shards_which(shards, block->hash[i]);
+        block->order[next[which]++] = (uint16_t)i;
     }
 }
 
-/* Looks up strings, those of a shard together; fewer than n, the first ones in
- * the order of shards, if memory runs out. */
+/* Looks up all strings; ends early if memory runs out. */
 static int
-intern_in_shards(mo_shards *shards, PyObject *const *strings,
-                 const uint64_t *hash, int n, PyObject **kept,
-                 mo_victims *victims)
+intern_in_shards(mo_shards *shards, lookups *block, int n, mo_victims *victims)
 {
-    sorted by_shard;
-    sort_by_shard(shards, strings, hash, n, &by_shard);
-    int done = 0;
-    for (int i = 0;
-         i < MO_MAX_SHARDS && (i == 0 || done == by_shard.end[i - 1]); i++) {
-        if (done < by_shard.end[i]) {
-            done += intern_in_shard(
-                shards, by_shard.string + done, by_shard.hash + done,
-                by_shard.end[i] - done, by_shard.kept + done, victims);
+    int done = 0, ends[MO_MAX_SHARDS];
+    sort_by_shard(shards, block, n, ends);
+    for (int i = 0; i < MO_MAX_SHARDS; i++) {
+        if (done < ends[i]) {
+            done = intern_in_shard(shards, block, done, ends[i], victims);
+        }
+        if (done < ends[i]) {
+            break;
         }
     }
-    for (int i = 0; i < done; i++) {
-        kept[done == n ? by_shard.from[i] : i] = by_shard.kept[i];
-    }
     return done;
 }
+
+#else
+
+static int
+intern_in_shards(mo_shards *shards, lookups *block, int n, mo_victims *victims)
+{
+    return intern_in_shard(shards, block, 0, n, victims);
+}
+
+#endif
 
 int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept)
 {
     mo_shards *shards = mo_shards_of(op);
-    uint64_t hash[MO_STRINGS];
+    lookups block;
     mo_victims victims;
-    mo_victims_init(&victims);
     assert(n > 0 && n <= MO_STRINGS);
-    hash_strings(shards, strings, n, hash);
-    int done =
-        mo_shards_count(shards) == 1
-            ? intern_in_shard(shards, strings, hash, n, kept, &victims)
-            : intern_in_shards(shards, strings, hash, n, kept, &victims);
+    mo_victims_init(&victims);
+    block.string = strings;
+    block.kept = kept;
+    hash_strings(shards, &block, n);
+    int done = intern_in_shards(shards, &block, n, &victims);
     mo_victims_release(&victims);
     if (MO_LIKELY(done == n)) {
         return 0;
     }
     while (done-- > 0) {
-        Py_DECREF(kept[done]);
+        Py_DECREF(kept[nth(&block, done)]);
     }
     PyErr_NoMemory();
     return -1;
@@ -360,7 +372,7 @@ extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
         if (status < 0) {
             return -1;
         }
-        if (++n == done + MO_STRINGS) {
+        if (++n == done + STRINGS_TWICE) {
             if (mo_intern_list_items(op, list, done, n, &counts) < 0) {
                 return -1;
             }

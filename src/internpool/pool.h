@@ -42,13 +42,13 @@ typedef struct {
 } mo_counts;
 
 typedef struct {
+    mo_counts counts;  /* at the front, see mo_shard */
     mo_bounds *bounds; /* borrowed: of all shards together */
     mo_table table;
     mo_queues queues; /* the residents in the order of eviction */
     mo_ghost ghost;   /* strings evicted or kept out lately */
     mo_gate gate;     /* whether new strings are worth admitting */
     mo_policy policy; /* who is evicted; never changes: no lock needed */
-    mo_counts counts;
 } mo_pool;
 
 /* Strings evicted, each with the reference the pool had; and what there was no

@@ -15,29 +15,15 @@ make_shards(mo_shards *shards, const mo_pool_options *options)
     bool small =
         options->max_entries < MIN_ENTRIES || options->max_bytes < MIN_BYTES;
     uint32_t count = small ? 1 : MO_MAX_SHARDS;
-    shards->shard = PyMem_Calloc(count, sizeof *shards->shard);
-    if (shards->shard == NULL) {
+    shards->memory = PyMem_Calloc(1, count * sizeof(mo_shard) + MO_CACHE_LINE);
+    if (shards->memory == NULL) {
         PyErr_NoMemory();
         return -1;
     }
+    uintptr_t behind = (uintptr_t)shards->memory + MO_CACHE_LINE;
+    shards->shard = (mo_shard *)(behind - behind % MO_CACHE_LINE);
     shards->count = count;
     return 0;
-}
-
-void
-mo_shards_lock_all(mo_shards *shards)
-{
-    for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
-        PyMutex_Lock(&shards->shard[i].mutex);
-    }
-}
-
-void
-mo_shards_unlock_all(mo_shards *shards)
-{
-    for (uint32_t i = mo_shards_count(shards); i-- > 0;) {
-        PyMutex_Unlock(&shards->shard[i].mutex);
-    }
 }
 
 #endif
@@ -70,7 +56,29 @@ mo_shards_free(mo_shards *shards)
         mo_pool_free(&shards->shard[i].pool);
     }
 #if MO_FREE_THREADED
-    PyMem_Free(shards->shard);
+    PyMem_Free(shards->memory);
+#endif
+}
+
+/* --- locks ---------------------------------------------------------------- */
+
+void
+mo_shards_lock_all(mo_shards *shards)
+{
+#if MO_FREE_THREADED
+    for (uint32_t i = 0; i < shards->count; i++) {
+        PyMutex_Lock(&shards->shard[i].mutex);
+    }
+#endif
+}
+
+void
+mo_shards_unlock_all(mo_shards *shards)
+{
+#if MO_FREE_THREADED
+    for (uint32_t i = shards->count; i-- > 0;) {
+        PyMutex_Unlock(&shards->shard[i].mutex);
+    }
 #endif
 }
 
@@ -180,7 +188,7 @@ mo_shards_nbytes_all_locked(const mo_shards *shards)
 {
     size_t bytes = 0;
 #if MO_FREE_THREADED
-    bytes += shards->count * sizeof *shards->shard;
+    bytes += shards->count * sizeof(mo_shard) + MO_CACHE_LINE;
 #endif
     for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
         bytes += mo_pool_nbytes(&shards->shard[i].pool);

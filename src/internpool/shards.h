@@ -21,12 +21,13 @@
 # define MO_MAX_SHARDS 1
 #endif
 
+/* What each call writes is in one cache line, the lock and the counts, and what
+ * a hit only reads is in others. */
 typedef struct {
-    mo_pool pool; /* the first member, see mo_shards_unlock() */
 #if MO_FREE_THREADED
-    PyMutex mutex;
-    char apart[MO_CACHE_LINE]; /* from what other threads write */
+    _Alignas(MO_CACHE_LINE) PyMutex mutex;
 #endif
+    mo_pool pool;
 } mo_shard;
 
 typedef struct {
@@ -35,7 +36,8 @@ typedef struct {
                                key and count it never changes */
 #if MO_FREE_THREADED
     uint32_t count; /* of shards: 1 or MO_MAX_SHARDS; 0 before there are any */
-    mo_shard *shard; /* owned */
+    mo_shard *shard; /* in `memory`, where a cache line begins */
+    void *memory;    /* owned */
     char apart[MO_CACHE_LINE];
 #else
     mo_shard shard[MO_MAX_SHARDS];
@@ -92,22 +94,18 @@ static inline void
 mo_shards_unlock(mo_pool *pool)
 {
 #if MO_FREE_THREADED
-    PyMutex_Unlock(&((mo_shard *)pool)->mutex);
+    char *shard = (char *)pool - offsetof(mo_shard, pool);
+    PyMutex_Unlock(&((mo_shard *)shard)->mutex);
 #endif
 }
 
 /* --- all shards ----------------------------------------------------------- */
 
-#if MO_FREE_THREADED
 void
 mo_shards_lock_all(mo_shards *shards);
 
 void
 mo_shards_unlock_all(mo_shards *shards);
-#else
-# define mo_shards_lock_all(shards) ((void)(shards))
-# define mo_shards_unlock_all(shards) ((void)(shards))
-#endif
 
 /* Sets the bounds, evicts until they hold, and gives memory back.  0, or -1
  * without an exception and nothing changed if what is pinned exceeds them. */
