@@ -37,25 +37,6 @@ typedef struct {
     bool shared[MO_STRINGS]; /* of tuples */
 } choice;
 
-/* A visitproc. */
-static int
-fetch_value(PyObject *value, void *left)
-{
-    mo_str_fetch(value);
-    return --*(int *)left == 0;
-}
-
-/* The collector's way to the values is several times shorter than that of
- * PyDict_Next(). */
-void
-mo_fetch_dict(PyObject *dict)
-{
-    int left = MO_STRINGS;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    (void)Py_TYPE(dict)->tp_traverse(dict, fetch_value, &left);
-    MO_END_CRITICAL_SECTION();
-}
-
 static void
 hold(part *items)
 {
@@ -72,7 +53,7 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
     PyObject *key, *value;
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
-        MO_PREFETCH(value);
+        mo_str_fetch(value);
         items->plain &= PyUnicode_CheckExact(key);
         items->key[items->count] = key;
         items->value[items->count++] = value;
