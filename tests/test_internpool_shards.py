@@ -131,7 +131,8 @@ class TestResidents:
         assert most - 100 < pool.cache_info().bytes <= most
         check(pool)
         pool.clear()
-        assert list(pool) == [] and pool.cache_info().bytes == 0
+        assert list(pool) == []
+        assert pool.cache_info().bytes == 0
         assert sys.getsizeof(pool) < size
         check(pool)
 

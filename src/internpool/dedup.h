@@ -156,8 +156,6 @@ mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size);
 
 /* --- dedup_places.c, dedup_dict.c, dedup_tuple.c, dedup_object.c --------- */
 
-void
-mo_fetch_dict(PyObject *dict);
 mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
 

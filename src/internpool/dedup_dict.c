@@ -37,25 +37,6 @@ typedef struct {
     bool shared[MO_STRINGS]; /* of tuples */
 } choice;
 
-/* A visitproc. */
-static int
-fetch_value(PyObject *value, void *left)
-{
-    mo_str_fetch(value);
-    return --*(int *)left == 0;
-}
-
-/* The collector's way to the values is several times shorter than that of
- * PyDict_Next(). */
-void
-mo_fetch_dict(PyObject *dict)
-{
-    int left = MO_STRINGS;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    (void)Py_TYPE(dict)->tp_traverse(dict, fetch_value, &left);
-    MO_END_CRITICAL_SECTION();
-}
-
 static void
 hold(part *items)
 {
@@ -72,7 +53,7 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
     PyObject *key, *value;
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
-        MO_PREFETCH(value);
+        mo_str_fetch(value);
         items->plain &= PyUnicode_CheckExact(key);
         items->key[items->count] = key;
         items->value[items->count++] = value;
@@ -146,8 +127,7 @@ choose(mo_walk *w, const part *items, choice *strings, choice *tuples)
 static int
 write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 {
-    int there =
-        items->held ? has_item(dict, items->key[i], items->value[i]) : 1;
+    int there = has_item(dict, items->key[i], items->value[i]);
     if (there <= 0) {
         return there;
     }
@@ -155,7 +135,7 @@ write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 }
 
 /* Writes `new`, if that is not what is there already, for the value i of a
- * part. */
+ * part that is held. */
 static int
 write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
@@ -164,24 +144,19 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
         return 0;
     }
     int status;
-    Py_INCREF(old);
     MO_BEGIN_CRITICAL_SECTION(dict);
     status = write_lock_held(dict, items, i, new);
     MO_END_CRITICAL_SECTION();
     if (status > 0) {
-        w->strings.replaced += PyUnicode_CheckExact(old);
-        if (items->held) {
-            items->value[i] = NULL;
-            Py_DECREF(old);
-        }
-        mo_walk_drop(w, old);
-        return 0;
+        items->value[i] = NULL;
+        mo_drop_replaced(w, old);
+        status = 0;
     }
-    Py_DECREF(old);
     return status;
 }
 
-/* The same for a str in a part that is not held. */
+/* The same for a str in a part that is plain and not held: the dict has it, and
+ * to write it runs no code. */
 static inline int
 write_plain(mo_walk *w, PyObject *dict, PyObject *key, PyObject *new,
             PyObject *old)
@@ -210,10 +185,9 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
     for (int i = 0; i < strings->count; i++) {
         const int at = strings->at[i];
         if (status == 0) {
-            status = items->held
-                         ? write_value(w, dict, items, at, kept[i])
-                         : write_plain(w, dict, items->key[at], kept[i],
-                                       strings->value[i]);
+            status = items->held ? write_value(w, dict, items, at, kept[i])
+                                 : write_plain(w, dict, items->key[at],
+                                               kept[i], strings->value[i]);
         }
         Py_DECREF(kept[i]);
     }

@@ -174,17 +174,12 @@ part_of(mo_container kind)
 }
 
 /* Walks a part of the container on top, and puts what it holds in its place,
- * above it if something is left.  What comes next is fetched before, and what
- * was found after. */
+ * above it if something is left. */
 static int
 step(mo_walk *w)
 {
     mo_open top = w->open[--w->depth];
     const size_t place = w->depth;
-    if (place > 0 && w->open[place - 1].kind == MO_DICT &&
-        w->open[place - 1].position == 0) {
-        mo_fetch_dict(w->open[place - 1].object);
-    }
     w->containers += top.position == 0;
     int status = part_of(top.kind)(w, top.object, &top.position);
     if (status > 0) {
