@@ -84,8 +84,8 @@ needs_a_gil = pytest.mark.skipif(
 )
 # Other threads may look into frozensets and deques without a lock, if there is no
 # GIL.
-LOCKED = (list, tuple, set)
-DEDUPED = LOCKED if free_threaded else (*LOCKED, frozenset, deque)
+SETS = (set,) if free_threaded else (set, frozenset)
+DEDUPED = (list, tuple, *SETS) if free_threaded else (list, tuple, *SETS, deque)
 
 
 def strings_in(value: Any) -> Iterator[str]:
