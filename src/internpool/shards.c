@@ -126,6 +126,7 @@ compact(mo_shards *shards)
     }
 }
 
+#if MO_FREE_THREADED
 mo_pool *
 mo_shards_enter_all(mo_shards *shards, uint64_t hash, mo_victims *victims)
 {
@@ -139,6 +140,7 @@ mo_shards_enter_all(mo_shards *shards, uint64_t hash, mo_victims *victims)
     }
     return &shards->shard[mo_shards_which(shards, hash)].pool;
 }
+#endif
 
 int
 mo_shards_resize_all_locked(mo_shards *shards, uint32_t max_entries,

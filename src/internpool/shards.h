@@ -135,9 +135,11 @@ mo_shards_fault_all_locked(const mo_shards *shards);
 
 /* --- one shard, or all if that has no room -------------------------------- */
 
+#if MO_FREE_THREADED
 /* Locks all and makes the room that was wanted, if that can be. */
 mo_pool *
 mo_shards_enter_all(mo_shards *shards, uint64_t hash, mo_victims *victims);
+#endif
 
 /* Locks the shard of a hash for what may make a string resident:
  *
@@ -150,9 +152,11 @@ mo_shards_enter_all(mo_shards *shards, uint64_t hash, mo_victims *victims);
 static inline mo_pool *
 mo_shards_enter(mo_shards *shards, uint64_t hash, mo_victims *victims)
 {
-    if (MO_UNLIKELY(mo_victims_starved(victims))) {
+#if MO_FREE_THREADED
+    if (MO_UNLIKELY(victims->starved)) {
         return mo_shards_enter_all(shards, hash, victims);
     }
+#endif
     return mo_shards_lock(shards, hash);
 }
 
@@ -160,13 +164,14 @@ mo_shards_enter(mo_shards *shards, uint64_t hash, mo_victims *victims)
 static inline bool
 mo_shards_leave(mo_shards *shards, mo_pool *pool, mo_victims *victims)
 {
-    if (MO_FREE_THREADED && MO_UNLIKELY(victims->all_locked)) {
+#if MO_FREE_THREADED
+    if (MO_UNLIKELY(victims->all_locked)) {
         victims->all_locked = false;
         mo_shards_unlock_all(shards);
+        return victims->starved;
     }
-    else {
-        mo_shards_unlock(pool);
-    }
+#endif
+    mo_shards_unlock(pool);
     return mo_victims_starved(victims);
 }
 
