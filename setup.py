@@ -90,6 +90,7 @@ SOURCES = [
     "src/internpool/pool.c",
     "src/internpool/queue.c",
     "src/internpool/seen.c",
+    "src/internpool/shards.c",
     "src/internpool/split.c",
     "src/internpool/table.c",
     "src/internpool/utf8.c",

@@ -451,7 +451,8 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 #endif
 
 /* What threads read, or count, without a lock.  A pointer that was loaded
- * shows all that was written before it was stored. */
+ * shows all that was written before it was stored.  A total is a uintptr_t; to
+ * swap it fails, and *expected is what it is, if it was not that. */
 #if MO_FREE_THREADED
 # define MO_LOAD_SIZE(place) _Py_atomic_load_ssize_relaxed(place)
 # define MO_STORE_SIZE(place, size) _Py_atomic_store_ssize_relaxed(place, size)
@@ -462,6 +463,10 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_LOAD_POINTER(place) _Py_atomic_load_ptr_acquire(place)
 # define MO_STORE_POINTER(place, p) \
      _Py_atomic_store_ptr_release(place, (void *)(p))
+# define MO_LOAD_TOTAL(place) _Py_atomic_load_uintptr_relaxed(place)
+# define MO_ADD_TOTAL(place, n) ((void)_Py_atomic_add_uintptr(place, n))
+# define MO_SWAP_TOTAL(place, expected, value) \
+     _Py_atomic_compare_exchange_uintptr(place, expected, value)
 #else
 # define MO_LOAD_SIZE(place) (*(place))
 # define MO_STORE_SIZE(place, size) ((void)(*(place) = (size)))
@@ -471,6 +476,10 @@ PyObject_GetOptionalAttrString(PyObject *obj, const char *name,
 # define MO_ADD_INT64(place, n) ((void)(*(place) += (n)))
 # define MO_LOAD_POINTER(place) (*(place))
 # define MO_STORE_POINTER(place, p) ((void)(*(place) = (p)))
+# define MO_LOAD_TOTAL(place) (*(place))
+# define MO_ADD_TOTAL(place, n) ((void)(*(place) += (n)))
+# define MO_SWAP_TOTAL(place, expected, value) \
+     ((void)(expected), *(place) = (value), true)
 #endif
 
 /* struct _dictkeysobject, which CPython keeps to itself, as its sources have it

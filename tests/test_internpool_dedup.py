@@ -82,9 +82,10 @@ class Color(enum.Enum):
 needs_a_gil = pytest.mark.skipif(
     free_threaded, reason="deques and arrays are left alone without a GIL"
 )
-# Other threads may look into frozensets without a lock, if there is no GIL.
+# Other threads may look into frozensets and deques without a lock, if there is no
+# GIL.
 SETS = (set,) if free_threaded else (set, frozenset)
-DEDUPED = (list, tuple, *SETS, deque)
+DEDUPED = (list, tuple, *SETS) if free_threaded else (list, tuple, *SETS, deque)
 
 
 def strings_in(value: Any) -> Iterator[str]:
@@ -527,6 +528,16 @@ class TestReport:
         assert report.replaced >= 100
         assert report.bytes_freed == report.replaced * size
 
+    def test_a_string_that_a_tuple_has_twice_is_freed_once(self) -> None:
+        pool = InternPool()
+        pool.intern("north by northwest")
+        once, held = fresh("north by northwest"), fresh("north by northwest")
+        rows = [(once, 1, once), (held, held)]
+        del once
+        report = pool.dedup(rows)
+        assert (report.strings, report.replaced) == (4, 4)
+        assert report.bytes_freed == sys.getsizeof(held)
+
     def test_references(self) -> None:
         np = pytest.importorskip("numpy")
         pool = InternPool()
@@ -550,6 +561,20 @@ class TestReport:
         assert after == [before[0] + moved - left, before[1] + left, between[2]]
         del everything
         assert references() == before
+
+    def test_references_of_more_keys_than_are_known_by_address(self) -> None:
+        keys = [f"column {i}" for i in range(2000)]
+        pool = InternPool()
+        pool.intern_list(keys)
+        before = [sys.getrefcount(key) for key in keys]
+        rows = [dict.fromkeys(keys[i : i + 10]) for i in range(0, 1990, 5)]
+        copies = [{fresh(key): 1 for key in row} for row in rows]
+        report = pool.dedup([rows, copies])
+        assert report[:3] == (3 + 2 * 398, 2 * 3980, 3980)
+        for row, copied in zip(rows, copies, strict=True):
+            assert [id(key) for key in row] == [id(key) for key in copied]
+        del rows, copies, row, copied
+        assert [sys.getrefcount(key) for key in keys] == before
 
     def test_instances_do_not_grow(self) -> None:
         # One is asked for its __dict__, to learn the names of attributes.

@@ -268,7 +268,7 @@ class TestTrim:
         pool._debug_validate()
 
     def test_in_the_order_of_eviction(self) -> None:
-        pool = InternPool(policy="lru")
+        pool = InternPool(100, policy="lru")
         feed(pool, (f"item {i}" for i in range(10)))
         pool.intern("item 0")
         pool.trim(max_bytes=2 * sys.getsizeof("item 0"))

@@ -6,132 +6,212 @@
  * will read, so that the waits overlap. */
 #include "internpool/internal.h"
 
+/* Strings of an iterator that exist twice for a while. */
+#define STRINGS_TWICE 32
+
 /* Signals are looked at after so many blocks: some milliseconds. */
 #define BLOCKS_BETWEEN_SIGNALS 2048
 
 static bool
-is_too_long(const mo_pool *pool, PyObject *string)
+is_too_long(const mo_shards *shards, PyObject *string)
 {
-    return MO_UNLIKELY(mo_pool_is_too_long(pool, string));
+    return MO_UNLIKELY(mo_shards_is_too_long(shards, string));
 }
 
-/* What the steps of a lookup hand on. */
+/* Strings that are looked up together, those of a shard after each other. */
 typedef struct {
-    uint64_t hash[MO_STRINGS]; /* unset for what is too long */
+    PyObject *const *string;   /* borrowed */
+    PyObject **kept;           /* borrowed: what is to be used instead */
+    uint64_t hash[MO_STRINGS]; /* 0 of what is too long */
     uint32_t
         index[MO_STRINGS]; /* of an entry that may be it, or MO_NO_ENTRY */
+#if MO_FREE_THREADED
+    uint16_t order[MO_STRINGS]; /* which string is looked up as the i-th */
+#endif
 } lookups;
 
+static inline int
+nth(const lookups *block, int i)
+{
+#if MO_FREE_THREADED
+    return block->order[i];
+#else
+    return i;
+#endif
+}
+
+/* Where there is no lock, slots are fetched already. */
 static void
-fetch_residents(const mo_pool *pool, PyObject *const *strings, int n,
-                lookups *block)
+hash_strings(const mo_shards *shards, lookups *block, int n)
 {
     for (int i = 0; i < n; i++) {
-        if (!is_too_long(pool, strings[i])) {
-            block->hash[i] = mo_hash_str(pool->key, strings[i]);
-            mo_table_fetch_slot(&pool->table, block->hash[i]);
+        if (is_too_long(shards, block->string[i])) {
+            block->hash[i] = 0;
+            continue;
         }
-    }
-    for (int i = 0; i < n; i++) {
-        block->index[i] =
-            is_too_long(pool, strings[i])
-                ? MO_NO_ENTRY
-                : mo_table_fetch_entry(&pool->table, block->hash[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        mo_table_fetch_string(&pool->table, block->index[i]);
+        block->hash[i] = mo_hash_str(shards->key, block->string[i]);
+        if (!MO_FREE_THREADED) {
+            mo_table_fetch_slot(&shards->shard[0].pool.table, block->hash[i]);
+        }
     }
 }
 
-int
-mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
-                            PyObject **kept, mo_victims *victims)
+static void
+fetch_residents_lock_held(const mo_table *table, lookups *block, int from,
+                          int end)
 {
-    lookups block;
-    assert(n <= MO_STRINGS);
-    fetch_residents(pool, strings, n, &block);
-    for (int i = 0; i < n; i++) {
-        kept[i] = is_too_long(pool, strings[i])
-                      ? mo_pool_bypass_lock_held(pool, strings[i])
-                      : mo_pool_intern_lock_held(pool, strings[i],
-                                                 block.hash[i], victims);
-        if (kept[i] == NULL) {
-            while (i-- > 0) {
-                Py_DECREF(kept[i]); /* `strings` has it too, or the pool */
-            }
-            PyErr_NoMemory();
-            return -1;
+    for (int i = from; MO_FREE_THREADED && i < end; i++) {
+        mo_table_fetch_slot(table, block->hash[nth(block, i)]);
+    }
+    for (int i = from; i < end; i++) {
+        block->index[i] =
+            mo_table_fetch_entry(table, block->hash[nth(block, i)]);
+    }
+    for (int i = from; i < end; i++) {
+        mo_table_fetch_string(table, block->index[i]);
+    }
+}
+
+/* Looks up strings of one shard until it cannot go on; where it ends. */
+static int
+intern_some_lock_held(const mo_shards *shards, mo_pool *pool, lookups *block,
+                      int from, int end, mo_victims *victims)
+{
+    fetch_residents_lock_held(&pool->table, block, from, end);
+    for (int i = from; i < end; i++) {
+        const int at = nth(block, i);
+        PyObject *string = block->string[at];
+        block->kept[at] =
+            is_too_long(shards, string)
+                ? mo_pool_bypass_lock_held(pool, string)
+                : mo_pool_intern_at_lock_held(pool, string, block->hash[at],
+                                              block->index[i], victims);
+        if (MO_UNLIKELY(block->kept[at] == NULL)) {
+            return i;
         }
     }
-    return 0;
+    return end;
 }
+
+/* Looks up strings of one shard; ends early if memory runs out. */
+static int
+intern_in_shard(mo_shards *shards, lookups *block, int from, int end,
+                mo_victims *victims)
+{
+    const uint64_t hash = block->hash[nth(block, from)];
+    mo_pool *pool;
+    do {
+        pool = mo_shards_enter(shards, hash, victims);
+        from = intern_some_lock_held(shards, pool, block, from, end, victims);
+    } while (mo_shards_leave(shards, pool, victims));
+    return from;
+}
+
+#if MO_FREE_THREADED
+
+/* Sorts by shard: ends[i] is where those of shard i end. */
+static void
+sort_by_shard(const mo_shards *shards, lookups *block, int n,
+              int ends[MO_MAX_SHARDS])
+{
+    int next[MO_MAX_SHARDS] = {0};
+    for (int i = 0; i < n; i++) {
+        next[mo_shards_which(shards, block->hash[i])]++;
+    }
+    for (int i = 0, begin = 0; i < MO_MAX_SHARDS; i++) {
+        ends[i] = begin + next[i];
+        next[i] = begin;
+        begin = ends[i];
+    }
+    for (int i = 0; i < n; i++) {
+        int which = (int)mo_shards_which(shards, block->hash[i]);
+        block->order[next[which]++] = (uint16_t)i;
+    }
+}
+
+/* Looks up all strings; ends early if memory runs out. */
+static int
+intern_in_shards(mo_shards *shards, lookups *block, int n, mo_victims *victims)
+{
+    int done = 0, ends[MO_MAX_SHARDS];
+    sort_by_shard(shards, block, n, ends);
+    for (int i = 0; i < MO_MAX_SHARDS; i++) {
+        if (done < ends[i]) {
+            done = intern_in_shard(shards, block, done, ends[i], victims);
+        }
+        if (done < ends[i]) {
+            break;
+        }
+    }
+    return done;
+}
+
+#else
+
+static int
+intern_in_shards(mo_shards *shards, lookups *block, int n, mo_victims *victims)
+{
+    return intern_in_shard(shards, block, 0, n, victims);
+}
+
+#endif
 
 int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept)
 {
-    int status;
+    mo_shards *shards = mo_shards_of(op);
+    lookups block;
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    status = mo_intern_strings_lock_held(mo_pool_of(op), strings, n, kept,
-                                         &victims);
-    MO_END_CRITICAL_SECTION();
+    assert(n > 0 && n <= MO_STRINGS);
+    mo_victims_init(&victims);
+    block.string = strings;
+    block.kept = kept;
+    hash_strings(shards, &block, n);
+    int done = intern_in_shards(shards, &block, n, &victims);
     mo_victims_release(&victims);
-    return status;
+    if (MO_LIKELY(done == n)) {
+        return 0;
+    }
+    while (done-- > 0) {
+        Py_DECREF(kept[nth(&block, done)]);
+    }
+    PyErr_NoMemory();
+    return -1;
 }
 
 /* --- lists ---------------------------------------------------------------- */
 
-/* Strings that others have replaced, to be released after unlocking. */
+/* Strings of a list. */
 typedef struct {
     int count;
-    PyObject *string[MO_STRINGS];
-} leftovers;
+    Py_ssize_t position[MO_STRINGS];
+    PyObject *string[MO_STRINGS]; /* borrowed with a GIL, else owned */
+} block;
 
-/* Interns n <= MO_STRINGS items in place, and counts the strings that it sees.
- * 0, or -1 with an exception set. */
+/* Takes the strings among n <= MO_STRINGS items from `start` on. */
 static int
-intern_block_lock_held(mo_pool *pool, PyObject **items, int n,
-                       mo_victims *victims, leftovers *left, uint64_t *seen)
+take_strings_lock_held(PyObject **items, Py_ssize_t start, int n, block *taken)
 {
-    PyObject *strings[MO_STRINGS], *kept[MO_STRINGS], **place[MO_STRINGS];
-    int count = 0;
-    for (int i = 0; i < n; i++) {
+    for (Py_ssize_t i = start; i < start + n; i++) {
         if (!PyUnicode_CheckExact(items[i])) {
             continue;
         }
         if (MO_STR_READY(items[i]) < 0) {
             return -1;
         }
-        place[count] = &items[i];
-        strings[count++] = items[i];
-    }
-    if (count == 0) {
-        return 0;
-    }
-    if (mo_intern_strings_lock_held(pool, strings, count, kept, victims) < 0) {
-        return -1;
-    }
-    *seen += (uint64_t)count;
-    for (int i = 0; i < count; i++) {
-        if (kept[i] == strings[i]) {
-            Py_DECREF(kept[i]);
-        }
-        else {
-            MO_STORE_POINTER(place[i], kept[i]);
-            left->string[left->count++] = strings[i];
-        }
+        MO_KEEP(items[i]);
+        taken->position[taken->count] = i;
+        taken->string[taken->count++] = items[i];
     }
     return 0;
 }
 
-/* Interns the items from `start` on, as many as a block has and there are
+/* Takes the strings from `start` on, as many items as a block has and there are
  * below `stop`, and begins to fetch the next ones. */
 static int
-intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
-                       Py_ssize_t stop, mo_victims *victims, leftovers *left,
-                       uint64_t *seen)
+take_block_lock_held(PyObject *list, Py_ssize_t start, Py_ssize_t stop,
+                     block *taken)
 {
     PyObject **items = PySequence_Fast_ITEMS(list);
     if (stop > PyList_GET_SIZE(list)) {
@@ -145,7 +225,34 @@ intern_items_lock_held(mo_pool *pool, PyObject *list, Py_ssize_t start,
         return 0;
     }
     int n = stop - start < MO_STRINGS ? (int)(stop - start) : MO_STRINGS;
-    return intern_block_lock_held(pool, items + start, n, victims, left, seen);
+    return take_strings_lock_held(items, start, n, taken);
+}
+
+/* Strings that others have replaced, to be released after unlocking. */
+typedef struct {
+    int count;
+    PyObject *string[MO_STRINGS];
+} leftovers;
+
+/* Puts what is to be kept where strings still are. */
+static void
+replace_strings_lock_held(PyObject *list, const block *taken,
+                          PyObject *const *kept, leftovers *left)
+{
+    PyObject **items = PySequence_Fast_ITEMS(list);
+    for (int i = 0; i < taken->count; i++) {
+        const Py_ssize_t position = taken->position[i];
+        PyObject *string = taken->string[i];
+        if (kept[i] == string ||
+            (MO_FREE_THREADED && (position >= PyList_GET_SIZE(list) ||
+                                  items[position] != string))) {
+            Py_DECREF(kept[i]); /* at worst a str dies: no code runs */
+        }
+        else {
+            MO_STORE_POINTER(&items[position], kept[i]);
+            left->string[left->count++] = string;
+        }
+    }
 }
 
 /* Releases what was replaced, and counts. */
@@ -167,15 +274,26 @@ intern_items(PyObject *op, PyObject *list, Py_ssize_t start, Py_ssize_t stop,
              mo_intern_counts *counts)
 {
     int status;
+    PyObject *kept[MO_STRINGS];
+    block taken;
     leftovers left;
-    mo_victims victims;
-    left.count = victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION2(op, list);
-    status = intern_items_lock_held(mo_pool_of(op), list, start, stop,
-                                    &victims, &left, &counts->seen);
-    MO_END_CRITICAL_SECTION2();
-    /* First: the pool's may be the last but one. */
-    mo_victims_release(&victims);
+    taken.count = left.count = 0;
+    MO_BEGIN_CRITICAL_SECTION(list);
+    status = take_block_lock_held(list, start, stop, &taken);
+    MO_END_CRITICAL_SECTION();
+    if (status < 0 || taken.count == 0) {
+        return status;
+    }
+    status = mo_intern_strings(op, taken.string, taken.count, kept);
+    if (status == 0) {
+        counts->seen += (uint64_t)taken.count;
+        MO_BEGIN_CRITICAL_SECTION(list);
+        replace_strings_lock_held(list, &taken, kept, &left);
+        MO_END_CRITICAL_SECTION();
+    }
+    for (int i = 0; MO_FREE_THREADED && i < taken.count; i++) {
+        MO_LET_GO(taken.string[i]);
+    }
     release_leftovers(&left, counts);
     return status;
 }
@@ -254,7 +372,7 @@ extend_interned(PyObject *op, PyObject *list, PyObject *iterator)
         if (status < 0) {
             return -1;
         }
-        if (++n == done + MO_STRINGS) {
+        if (++n == done + STRINGS_TWICE) {
             if (mo_intern_list_items(op, list, done, n, &counts) < 0) {
                 return -1;
             }

@@ -7,27 +7,34 @@
 Py_ssize_t
 mo_internpool_length(PyObject *op)
 {
-    Py_ssize_t n;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    n = (Py_ssize_t)mo_pool_of(op)->table.count;
-    MO_END_CRITICAL_SECTION();
+    return (Py_ssize_t)MO_LOAD_TOTAL(&mo_shards_of(op)->bounds.entries);
+}
+
+/* Fills a list from item n on with what is in one queue; how many there are
+ * now. */
+static Py_ssize_t
+list_queue(const mo_pool *pool, unsigned which, PyObject *list, Py_ssize_t n)
+{
+    const mo_entry *entries = pool->table.entries;
+    for (uint32_t i = pool->queues.queue[which].head; i != MO_NO_ENTRY;
+         i = entries[i].next) {
+        PyList_SET_ITEM(list, n++, Py_NewRef(entries[i].string));
+    }
     return n;
 }
 
 /* Fills a new list of as many items as are resident; false if that number has
  * changed since. */
 static bool
-fill_lock_held(const mo_pool *pool, PyObject *list)
+fill_all_locked(const mo_shards *shards, PyObject *list)
 {
-    const mo_entry *entries = pool->table.entries;
     Py_ssize_t n = 0;
-    if (PyList_GET_SIZE(list) != (Py_ssize_t)pool->table.count) {
+    if (PyList_GET_SIZE(list) != (Py_ssize_t)shards->bounds.entries) {
         return false;
     }
     for (unsigned which = 0; which < MO_QUEUES; which++) {
-        for (uint32_t i = pool->queues.queue[which].head; i != MO_NO_ENTRY;
-             i = entries[i].next) {
-            PyList_SET_ITEM(list, n++, Py_NewRef(entries[i].string));
+        for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
+            n = list_queue(&shards->shard[i].pool, which, list, n);
         }
     }
     return true;
@@ -36,18 +43,17 @@ fill_lock_held(const mo_pool *pool, PyObject *list)
 PyObject *
 mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned)
 {
-    const mo_pool *pool = mo_pool_of(op);
+    mo_shards *shards = mo_shards_of(op);
     for (;;) {
         /* May collect garbage and so run code that changes the pool. */
         PyObject *list = PyList_New(mo_internpool_length(op));
         if (list == NULL) {
             return NULL;
         }
-        bool filled;
-        MO_BEGIN_CRITICAL_SECTION(op);
-        filled = fill_lock_held(pool, list);
-        *pinned = (Py_ssize_t)pool->queues.queue[MO_PINNED].count;
-        MO_END_CRITICAL_SECTION();
+        mo_shards_lock_all(shards);
+        bool filled = fill_all_locked(shards, list);
+        *pinned = (Py_ssize_t)shards->bounds.pinned;
+        mo_shards_unlock_all(shards);
         if (filled) {
             return list;
         }
@@ -73,14 +79,25 @@ const char mo_internpool_clear_doc[] = PyDoc_STR(
     "Forget all strings, pinned ones too, and give the memory back.\n\n"
     "Counts are kept.");
 
+static void
+clear(mo_shards *shards, bool counts_too)
+{
+    mo_table taken[MO_MAX_SHARDS];
+    mo_shards_lock_all(shards);
+    mo_shards_take_all_locked(shards, taken);
+    for (uint32_t i = 0; counts_too && i < mo_shards_count(shards); i++) {
+        mo_pool_reset_counts_lock_held(&shards->shard[i].pool);
+    }
+    mo_shards_unlock_all(shards);
+    for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
+        mo_table_free(&taken[i]);
+    }
+}
+
 PyObject *
 mo_internpool_drop_all(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    mo_table taken;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    mo_pool_take_lock_held(mo_pool_of(op), &taken);
-    MO_END_CRITICAL_SECTION();
-    mo_table_free(&taken);
+    clear(mo_shards_of(op), false);
     Py_RETURN_NONE;
 }
 
@@ -91,12 +108,7 @@ const char mo_internpool_cache_clear_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_cache_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    mo_table taken;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    mo_pool_take_lock_held(mo_pool_of(op), &taken);
-    mo_pool_reset_counts_lock_held(mo_pool_of(op));
-    MO_END_CRITICAL_SECTION();
-    mo_table_free(&taken);
+    clear(mo_shards_of(op), true);
     Py_RETURN_NONE;
 }
 
@@ -120,7 +132,7 @@ PyObject *
 mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"max_entries", "max_bytes", NULL};
-    mo_pool *pool = mo_pool_of(op);
+    mo_shards *shards = mo_shards_of(op);
     PyObject *entries = Py_Ellipsis, *bytes = Py_Ellipsis;
     uint32_t max_entries = 0;
     size_t max_bytes = 0;
@@ -136,14 +148,14 @@ mo_internpool_resize(PyObject *op, PyObject *args, PyObject *kwargs)
         mo_convert_limit(bytes, "max_bytes", 1, &max_bytes) < 0) {
         return NULL;
     }
-    int status;
+    const mo_bounds *old = &shards->bounds;
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    status = mo_pool_resize_lock_held(
-        pool, entries == Py_Ellipsis ? pool->max_entries : max_entries,
-        bytes == Py_Ellipsis ? pool->max_bytes : max_bytes, &victims);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    mo_shards_lock_all(shards);
+    int status = mo_shards_resize_all_locked(
+        shards, entries == Py_Ellipsis ? old->max_entries : max_entries,
+        bytes == Py_Ellipsis ? old->max_bytes : max_bytes, &victims);
+    mo_shards_unlock_all(shards);
     mo_victims_release(&victims);
     if (status < 0) {
         PyErr_SetString(PyExc_ValueError,
@@ -184,13 +196,13 @@ mo_internpool_trim(PyObject *op, PyObject *args, PyObject *kwargs)
     if (unused_only && bytes == Py_None) {
         max_bytes = 0;
     }
-    uint32_t removed;
+    mo_shards *shards = mo_shards_of(op);
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    removed = mo_pool_trim_lock_held(mo_pool_of(op), unused_only != 0,
-                                     max_bytes, &victims);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    mo_shards_lock_all(shards);
+    size_t removed = mo_shards_trim_all_locked(shards, unused_only != 0,
+                                               max_bytes, &victims);
+    mo_shards_unlock_all(shards);
     mo_victims_release(&victims);
     return PyLong_FromSize_t(removed);
 }

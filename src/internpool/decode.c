@@ -4,27 +4,38 @@
  * would have, hashed and looked up; a str is made only if none is resident. */
 #include "internpool/internal.h"
 
+/* A str that is not looked up.  Threads count singletons, which may be many,
+ * in several shards. */
+static inline PyObject *
+make_outsider(mo_shards *shards, const mo_text *text, bool singleton)
+{
+    PyObject *string = mo_text_as_str(text);
+    if (string != NULL) {
+        uint64_t hash = singleton ? mo_hash_text(shards->key, text) : 0;
+        mo_pool *pool = mo_shards_lock(shards, hash);
+        mo_pool_count_outsider_lock_held(pool, singleton);
+        mo_shards_unlock(pool);
+    }
+    return string;
+}
+
 PyObject *
 mo_intern_text(PyObject *op, const mo_text *text)
 {
-    mo_pool *pool = mo_pool_of(op);
+    mo_shards *shards = mo_shards_of(op);
     bool singleton = mo_text_is_singleton(text);
-    if (MO_UNLIKELY(singleton || text->length > pool->max_length)) {
-        PyObject *string = mo_text_as_str(text);
-        if (string != NULL) {
-            MO_BEGIN_CRITICAL_SECTION(op);
-            mo_pool_count_outsider_lock_held(pool, singleton);
-            MO_END_CRITICAL_SECTION();
-        }
-        return string;
+    if (MO_UNLIKELY(singleton || text->length > shards->max_length)) {
+        return make_outsider(shards, text, singleton);
     }
-    uint64_t hash = mo_hash_text(pool->key, text);
+    uint64_t hash = mo_hash_text(shards->key, text);
     PyObject *result;
+    mo_pool *pool;
     mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    result = mo_pool_intern_text_lock_held(pool, text, hash, &victims);
-    MO_END_CRITICAL_SECTION();
+    mo_victims_init(&victims);
+    do {
+        pool = mo_shards_enter(shards, hash, &victims);
+        result = mo_pool_intern_text_lock_held(pool, text, hash, &victims);
+    } while (mo_shards_leave(shards, pool, &victims));
     mo_victims_release(&victims);
     return result;
 }

@@ -26,8 +26,9 @@
 #include "internpool/internal.h"
 #include "internpool/seen.h"
 
-/* Dict keys that need no lookup, by address; see dedup_dict.c. */
-#define MO_KNOWN_KEYS 256
+/* Places, of two each, for dict keys that need no lookup, by address; see
+ * dedup_dict.c. */
+#define MO_KNOWN_KEYS 128
 
 typedef enum {
     MO_NO_CONTAINER,
@@ -80,7 +81,7 @@ typedef struct {
     size_t replaced_count;
     size_t replaced_capacity;
     PyObject *names; /* owned dict: class -> list of attribute names */
-    PyObject *known[MO_KNOWN_KEYS]; /* owned, or NULL */
+    PyObject *known[MO_KNOWN_KEYS][2]; /* owned, or NULL */
     mo_intern_counts strings;
     uint64_t containers; /* walked */
 } mo_walk;
@@ -155,8 +156,6 @@ mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size);
 
 /* --- dedup_places.c, dedup_dict.c, dedup_tuple.c, dedup_object.c --------- */
 
-void
-mo_fetch_dict(PyObject *dict);
 mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
 

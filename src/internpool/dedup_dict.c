@@ -33,21 +33,9 @@ typedef struct {
 typedef struct {
     int count;
     int at[MO_STRINGS];
-    bool shared[MO_STRINGS];
+    PyObject *value[MO_STRINGS];
+    bool shared[MO_STRINGS]; /* of tuples */
 } choice;
-
-void
-mo_fetch_dict(PyObject *dict)
-{
-    PyObject *value;
-    Py_ssize_t position = 0;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    for (int i = 0;
-         i < MO_STRINGS && PyDict_Next(dict, &position, NULL, &value); i++) {
-        mo_str_fetch(value);
-    }
-    MO_END_CRITICAL_SECTION();
-}
 
 static void
 hold(part *items)
@@ -65,7 +53,7 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
     PyObject *key, *value;
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
-        MO_PREFETCH(value);
+        mo_str_fetch(value);
         items->plain &= PyUnicode_CheckExact(key);
         items->key[items->count] = key;
         items->value[items->count++] = value;
@@ -97,26 +85,40 @@ let_go(part *items)
     }
 }
 
-/* Sorts the values by what is to be done with them: strings to be interned,
- * containers to be walked, tuples, which may be made anew.  Runs no code. */
-static void
-choose(const mo_walk *w, const part *items, choice *strings, choice *others,
-       choice *tuples)
+static inline void
+add(choice *list, int at, PyObject *value)
 {
-    strings->count = others->count = tuples->count = 0;
+    list->at[list->count] = at;
+    list->value[list->count++] = value;
+}
+
+/* Sorts the values by what is to be done with them: strings are to be interned,
+ * tuples may be made anew, other containers are walked later.  Runs no code. */
+static int
+choose(mo_walk *w, const part *items, choice *strings, choice *tuples)
+{
+    strings->count = tuples->count = 0;
     for (int i = 0; i < items->count; i++) {
         PyObject *value = items->value[i];
         if (PyUnicode_CheckExact(value)) {
-            if (w->values && MO_STR_IS_READY(value)) {
-                strings->at[strings->count++] = i;
+            if (MO_STR_IS_READY(value)) {
+                add(strings, i, value);
             }
+            continue;
         }
-        else if (mo_walk_wants(w, value)) {
-            choice *list = PyTuple_Check(value) ? tuples : others;
-            list->shared[list->count] = mo_is_shared(value, 1 + items->held);
-            list->at[list->count++] = i;
+        if (!mo_may_be_walked(value)) {
+            continue;
+        }
+        const bool shared = mo_is_shared(value, 1 + items->held);
+        if (PyTuple_Check(value)) {
+            tuples->shared[tuples->count] = shared;
+            add(tuples, i, value);
+        }
+        else if (mo_walk_later(w, value, shared) < 0) {
+            return -1;
         }
     }
+    return 0;
 }
 
 /* 1 if it is written, 0 if it is not there any more, or -1 with an exception
@@ -125,8 +127,7 @@ choose(const mo_walk *w, const part *items, choice *strings, choice *others,
 static int
 write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 {
-    int there =
-        items->held ? has_item(dict, items->key[i], items->value[i]) : 1;
+    int there = has_item(dict, items->key[i], items->value[i]);
     if (there <= 0) {
         return there;
     }
@@ -134,7 +135,7 @@ write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 }
 
 /* Writes `new`, if that is not what is there already, for the value i of a
- * part. */
+ * part that is held. */
 static int
 write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
@@ -143,38 +144,50 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
         return 0;
     }
     int status;
-    Py_INCREF(old);
     MO_BEGIN_CRITICAL_SECTION(dict);
     status = write_lock_held(dict, items, i, new);
     MO_END_CRITICAL_SECTION();
     if (status > 0) {
-        w->strings.replaced += PyUnicode_CheckExact(old);
-        if (items->held) {
-            items->value[i] = NULL;
-            Py_DECREF(old);
-        }
-        mo_walk_drop(w, old);
+        items->value[i] = NULL;
+        mo_drop_replaced(w, old);
+        status = 0;
+    }
+    return status;
+}
+
+/* The same for a str in a part that is plain and not held: the dict has it, and
+ * to write it runs no code. */
+static inline int
+write_plain(mo_walk *w, PyObject *dict, PyObject *key, PyObject *new,
+            PyObject *old)
+{
+    if (new == old) {
         return 0;
     }
-    Py_DECREF(old);
-    return status;
+    const size_t freed = Py_REFCNT(old) == 1 ? mo_str_size(old) : 0;
+    if (PyDict_SetItem(dict, key, new) < 0) {
+        return -1;
+    }
+    w->strings.replaced++;
+    w->strings.bytes_freed += freed;
+    return 0;
 }
 
 static int
 intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
 {
-    PyObject *string[MO_STRINGS], *kept[MO_STRINGS];
-    for (int i = 0; i < strings->count; i++) {
-        string[i] = items->value[strings->at[i]];
-    }
-    if (mo_intern_strings(w->pool, string, strings->count, kept) < 0) {
+    PyObject *kept[MO_STRINGS];
+    if (mo_intern_strings(w->pool, strings->value, strings->count, kept) < 0) {
         return -1;
     }
     w->strings.seen += (uint64_t)strings->count;
     int status = 0;
     for (int i = 0; i < strings->count; i++) {
+        const int at = strings->at[i];
         if (status == 0) {
-            status = write_value(w, dict, items, strings->at[i], kept[i]);
+            status = items->held ? write_value(w, dict, items, at, kept[i])
+                                 : write_plain(w, dict, items->key[at],
+                                               kept[i], strings->value[i]);
         }
         Py_DECREF(kept[i]);
     }
@@ -198,18 +211,14 @@ walk_tuple(mo_walk *w, PyObject *dict, part *items, int i, bool shared)
 static int
 walk_part(mo_walk *w, PyObject *dict, part *items)
 {
-    choice strings, others, tuples;
-    choose(w, items, &strings, &others, &tuples);
-    for (int i = 0; i < others.count; i++) {
-        PyObject *other = items->value[others.at[i]];
-        if (mo_walk_later(w, other, others.shared[i]) < 0) {
-            return -1;
-        }
-    }
-    if (!items->plain || tuples.count > 0) {
+    choice strings, tuples;
+    int status = choose(w, items, &strings, &tuples);
+    if (status == 0 && (!items->plain || tuples.count > 0)) {
         hold(items);
     }
-    int status = intern_values(w, dict, items, &strings);
+    if (status == 0 && w->values && strings.count > 0) {
+        status = intern_values(w, dict, items, &strings);
+    }
     for (int i = 0; status == 0 && i < tuples.count; i++) {
         status = walk_tuple(w, dict, items, tuples.at[i], tuples.shared[i]);
     }
@@ -218,16 +227,12 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 
 /* --- keys ---------------------------------------------------------------- */
 
-/* Whether a key is another object than interning it gives: 1 or 0, or -1 with
- * an exception set.  Most dicts of a document share their keys: those known
- * to be the ones to use, by address, need no lookup. */
+/* Whether interning a key that is not known gives another object: 1 or 0, or
+ * -1 with an exception set.  It is known then, and the older of the two that
+ * were in its places is not any more. */
 static int
-is_replaced(mo_walk *w, PyObject *key)
+learn_key(mo_walk *w, PyObject **places, PyObject *key)
 {
-    PyObject **known = &w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
-    if (*known == key) {
-        return 0;
-    }
     if (MO_STR_READY(key) < 0) {
         return -1;
     }
@@ -235,8 +240,25 @@ is_replaced(mo_walk *w, PyObject *key)
     if (kept == NULL) {
         return -1;
     }
-    Py_XSETREF(*known, kept); /* a str: runs no code */
+    if (kept == key) {
+        PyObject *oldest = places[1];
+        places[1] = places[0];
+        places[0] = Py_NewRef(key);
+        Py_XDECREF(oldest); /* a str: runs no code */
+    }
+    Py_DECREF(kept);
     return kept != key;
+}
+
+/* Whether a key is another object than interning it gives: 1 or 0, or -1 with
+ * an exception set.  Most dicts of a document share their keys: those known
+ * to be the ones to use, by address, need no lookup. */
+static inline int
+is_replaced(mo_walk *w, PyObject *key)
+{
+    PyObject **places = w->known[((uintptr_t)key >> 4) % MO_KNOWN_KEYS];
+    return places[0] == key || places[1] == key ? 0
+                                                : learn_key(w, places, key);
 }
 
 /* Whether the keys of a part have to be walked: 1 or 0, or -1 with an exception
@@ -262,7 +284,7 @@ wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
 {
     /* An OrderedDict has the keys a second time; those of a split table,
      * attribute names, are interned. */
-    if (!w->keys || PyODict_Check(dict) ||
+    if (!w->keys || (!PyDict_CheckExact(dict) && PyODict_Check(dict)) ||
         MO_LOAD_POINTER(&((PyDictObject *)dict)->ma_values) != NULL) {
         return 0;
     }

@@ -19,116 +19,123 @@ typedef struct {
     const void *items; /* borrowed: what the places are asked for */
 } whole;
 
-/* --- strings ------------------------------------------------------------- */
-
+/* What is looked at in a part of it: strings, to be interned, and tuples, which
+ * may be made anew. */
 typedef struct {
-    int count;
-    PyObject **place[MO_STRINGS];
-    PyObject *string[MO_STRINGS]; /* borrowed from the place */
+    int strings;
+    PyObject **place[MO_STRINGS]; /* with a GIL, else: */
+    Py_ssize_t string_position[MO_STRINGS];
+    PyObject *string[MO_STRINGS]; /* borrowed from the place; else owned */
+    int tuples;
+    Py_ssize_t position[MO_STRINGS];
+    PyObject *tuple[MO_STRINGS]; /* owned */
+    bool shared[MO_STRINGS];
 } found;
 
-static MO_ALWAYS_INLINE void
-find_strings_lock_held(found *strings, place_of *at, const void *items,
-                       Py_ssize_t start, Py_ssize_t stop)
+/* Other containers are walked later.  Runs no code. */
+static MO_ALWAYS_INLINE int
+find_lock_held(mo_walk *w, found *part, place_of *at, const void *items,
+               Py_ssize_t start, Py_ssize_t stop)
 {
-    strings->count = 0;
     for (Py_ssize_t i = start; i < stop; i++) {
         PyObject **place = at(items, i);
         PyObject *item = place != NULL ? *place : NULL;
-        if (item != NULL && PyUnicode_CheckExact(item) &&
-            MO_STR_IS_READY(item)) {
-            strings->place[strings->count] = place;
-            strings->string[strings->count++] = item;
+        if (item == NULL) {
+            continue;
         }
-    }
-}
-
-/* What is kept goes into the places; readers without a lock see either. */
-static int
-replace_strings_lock_held(mo_pool *pool, found *strings, PyObject **kept,
-                          mo_victims *victims)
-{
-    if (strings->count == 0) {
-        return 0;
-    }
-    if (mo_intern_strings_lock_held(pool, strings->string, strings->count,
-                                    kept, victims) < 0) {
-        return -1;
-    }
-    for (int i = 0; i < strings->count; i++) {
-        if (*strings->place[i] != strings->string[i]) {
-            strings->string[i] = kept[i]; /* the same place, met before */
+        if (PyUnicode_CheckExact(item)) {
+            if (w->values && MO_STR_IS_READY(item)) {
+                MO_KEEP(item);
+                part->place[part->strings] = place;
+                part->string_position[part->strings] = i;
+                part->string[part->strings++] = item;
+            }
+            continue;
         }
-        else if (kept[i] != strings->string[i]) {
-            MO_STORE_POINTER(strings->place[i], kept[i]);
+        const bool shared = mo_is_shared(item, 1);
+        if (PyTuple_Check(item)) {
+            part->position[part->tuples] = i;
+            part->shared[part->tuples] = shared;
+            part->tuple[part->tuples++] = Py_NewRef(item);
+        }
+        else if (mo_may_be_walked(item) &&
+                 mo_walk_later(w, item, shared) < 0) {
+            return -1;
         }
     }
     return 0;
 }
 
+/* --- strings ------------------------------------------------------------- */
+
+/* Where string i was found, or NULL.  Other threads may have changed what is
+ * there, and moved the places. */
+static MO_ALWAYS_INLINE PyObject **
+place_of_string(const found *part, int i, place_of *at, const void *items)
+{
+    return MO_FREE_THREADED ? at(items, part->string_position[i])
+                            : part->place[i];
+}
+
+/* What is kept goes into the places; readers without a lock see either.  What
+ * is to be released then is in part->string. */
+static MO_ALWAYS_INLINE void
+replace_strings_lock_held(found *part, place_of *at, const void *items,
+                          PyObject *const *kept)
+{
+    for (int i = 0; i < part->strings; i++) {
+        PyObject **place = place_of_string(part, i, at, items);
+        PyObject *string = part->string[i];
+        if (place == NULL || *place != string) {
+            part->string[i] = kept[i]; /* changed; or met before */
+        }
+        else if (kept[i] != string) {
+            MO_STORE_POINTER(place, kept[i]);
+        }
+        MO_LET_GO(string);
+    }
+}
+
 /* Releases what has been replaced, and counts. */
 static void
-drop_strings(mo_walk *w, const found *strings, PyObject *const *kept)
+drop_strings(mo_walk *w, const found *part, PyObject *const *kept)
 {
-    w->strings.seen += (uint64_t)strings->count;
-    for (int i = 0; i < strings->count; i++) {
-        w->strings.replaced += kept[i] != strings->string[i];
-        mo_walk_drop(w, strings->string[i]);
+    w->strings.seen += (uint64_t)part->strings;
+    for (int i = 0; i < part->strings; i++) {
+        w->strings.replaced += kept[i] != part->string[i];
+        mo_walk_drop(w, part->string[i]);
     }
 }
 
-/* Interns the strings at up to MO_STRINGS positions.  Container and pool are
- * locked together, so that what is borrowed from a place stays in it.  Runs no
+/* Finds what is at up to MO_STRINGS positions, and interns the strings.  Runs no
  * Python code, since it releases nothing but strs. */
 static MO_ALWAYS_INLINE int
-intern_places(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
-              Py_ssize_t stop)
+intern_places(mo_walk *w, found *part, place_of *at, whole container,
+              Py_ssize_t start, Py_ssize_t stop)
 {
     int status;
-    found strings;
     PyObject *kept[MO_STRINGS];
-    mo_victims victims;
-    victims.count = 0;
-    MO_BEGIN_CRITICAL_SECTION2(container.object, w->pool);
-    find_strings_lock_held(&strings, at, container.items, start, stop);
-    status = replace_strings_lock_held(mo_pool_of(w->pool), &strings, kept,
-                                       &victims);
-    MO_END_CRITICAL_SECTION2();
-    mo_victims_release(&victims);
-    if (status == 0) {
-        drop_strings(w, &strings, kept);
-    }
-    return status;
-}
-
-/* --- everything else ----------------------------------------------------- */
-
-/* Items that may have others in them. */
-typedef struct {
-    int count;
-    Py_ssize_t position[MO_STRINGS];
-    PyObject *item[MO_STRINGS]; /* owned */
-    bool shared[MO_STRINGS];
-} others;
-
-static MO_ALWAYS_INLINE void
-find_others(others *items, place_of *at, whole container, Py_ssize_t start,
-            Py_ssize_t stop)
-{
-    items->count = 0;
+    part->strings = part->tuples = 0;
     MO_BEGIN_CRITICAL_SECTION(container.object);
-    for (Py_ssize_t i = start; i < stop; i++) {
-        PyObject **place = at(container.items, i);
-        PyObject *item = place != NULL ? *place : NULL;
-        if (item != NULL && !PyUnicode_CheckExact(item) &&
-            mo_may_be_walked(item)) {
-            items->position[items->count] = i;
-            items->shared[items->count] = mo_is_shared(item, 1);
-            items->item[items->count++] = Py_NewRef(item);
-        }
-    }
+    status = find_lock_held(w, part, at, container.items, start, stop);
     MO_END_CRITICAL_SECTION();
+    if (status == 0 && part->strings > 0) {
+        status = mo_intern_strings(w->pool, part->string, part->strings, kept);
+    }
+    if (status < 0) {
+        for (int i = 0; MO_FREE_THREADED && i < part->strings; i++) {
+            MO_LET_GO(part->string[i]);
+        }
+        return -1;
+    }
+    MO_BEGIN_CRITICAL_SECTION(container.object);
+    replace_strings_lock_held(part, at, container.items, kept);
+    MO_END_CRITICAL_SECTION();
+    drop_strings(w, part, kept);
+    return 0;
 }
+
+/* --- tuples -------------------------------------------------------------- */
 
 /* Puts another tuple where one is, if it still is there. */
 static MO_ALWAYS_INLINE void
@@ -146,45 +153,34 @@ write_tuple(place_of *at, whole container, Py_ssize_t position,
     Py_XDECREF(replaced);
 }
 
-/* Walks an item, of which the place and the caller have a reference each. */
+/* Walks a tuple, of which the place and the caller have a reference each. */
 static MO_ALWAYS_INLINE int
-walk_item(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
-          PyObject *item, bool shared)
+walk_tuple(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
+           PyObject *tuple, bool shared)
 {
-    PyObject *instead = mo_walk_item(w, item, shared);
+    PyObject *instead = mo_walk_item(w, tuple, shared);
     if (instead == NULL) {
         return -1;
     }
-    write_tuple(at, container, position, item, instead);
+    write_tuple(at, container, position, tuple, instead);
     Py_DECREF(instead);
     return 0;
-}
-
-static MO_ALWAYS_INLINE int
-walk_items(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
-           Py_ssize_t stop)
-{
-    int status = 0;
-    others items;
-    find_others(&items, at, container, start, stop);
-    for (int i = 0; i < items.count; i++) {
-        if (status == 0) {
-            status = walk_item(w, at, container, items.position[i],
-                               items.item[i], items.shared[i]);
-        }
-        Py_DECREF(items.item[i]);
-    }
-    return status;
 }
 
 static MO_ALWAYS_INLINE int
 walk_places(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
             Py_ssize_t stop)
 {
-    if (w->values && intern_places(w, at, container, start, stop) < 0) {
-        return -1;
+    found part;
+    int status = intern_places(w, &part, at, container, start, stop);
+    for (int i = 0; i < part.tuples; i++) {
+        if (status == 0) {
+            status = walk_tuple(w, at, container, part.position[i],
+                                part.tuple[i], part.shared[i]);
+        }
+        Py_DECREF(part.tuple[i]);
     }
-    return walk_items(w, at, container, start, stop);
+    return status;
 }
 
 static Py_ssize_t

@@ -108,16 +108,16 @@ fetch_table(mo_container kind, PyObject *object)
     }
 }
 
-/* Takes a reference of its own. */
+/* Takes over the reference. */
 static int
-push(mo_walk *w, mo_container kind, PyObject *object)
+push(mo_walk *w, mo_open container)
 {
     if (mo_walk_reserve(&w->open, w->depth, &w->capacity, sizeof *w->open) <
         0) {
+        Py_DECREF(container.object);
         return -1;
     }
-    w->open[w->depth++] = (mo_open){Py_NewRef(object), 0, kind};
-    fetch_table(kind, object);
+    w->open[w->depth++] = container;
     return 0;
 }
 
@@ -129,13 +129,19 @@ mo_walk_later(mo_walk *w, PyObject *item, bool shared)
         return 0;
     }
     /* Arrays may have their memory in common. */
-    shared |= kind == MO_ARRAY;
-    int known = shared ? mo_seen_add(&w->seen, item) : 0;
-    return known != 0 ? -(known < 0) : push(w, kind, item);
+    if (shared || kind == MO_ARRAY) {
+        int known = mo_seen_add(&w->seen, item);
+        if (known != 0) {
+            return -(known < 0);
+        }
+    }
+    fetch_table(kind, item);
+    return push(w, (mo_open){Py_NewRef(item), 0, kind});
 }
 
 /* Turns the containers from `start` up around, so that the first that was
- * found is the first to be walked: they mostly lie in memory in that order. */
+ * found is the first to be walked: they mostly lie in memory in that order.
+ * What they were found in, if it was put back last, comes to lie below them. */
 static void
 reverse(mo_walk *w, size_t start)
 {
@@ -167,32 +173,23 @@ part_of(mo_container kind)
     }
 }
 
-/* Walks a part of the container on top, and puts what it holds above it, or in
- * its place if nothing is left of it.  What comes next is fetched before, and
- * what was found after: dedup() of a document takes a third less time so. */
+/* Walks a part of the container on top, and puts what it holds in its place,
+ * above it if something is left. */
 static int
 step(mo_walk *w)
 {
-    const size_t place = w->depth - 1;
-    mo_open top = w->open[place];
-    if (place > 0 && w->open[place - 1].kind == MO_DICT &&
-        w->open[place - 1].position == 0) {
-        mo_fetch_dict(w->open[place - 1].object);
-    }
+    mo_open top = w->open[--w->depth];
+    const size_t place = w->depth;
     w->containers += top.position == 0;
-    int more = part_of(top.kind)(w, top.object, &top.position);
-    if (more < 0) {
-        return -1;
+    int status = part_of(top.kind)(w, top.object, &top.position);
+    if (status > 0) {
+        status = push(w, top);
     }
-    reverse(w, place + 1);
-    w->open[place].position = top.position;
-    if (!more) {
-        w->depth--;
-        memmove(&w->open[place], &w->open[place + 1],
-                (w->depth - place) * sizeof *w->open);
+    else {
         Py_DECREF(top.object);
     }
-    return 0;
+    reverse(w, place);
+    return status;
 }
 
 /* --- the whole ----------------------------------------------------------- */
@@ -200,11 +197,7 @@ step(mo_walk *w)
 int
 mo_walk_all(mo_walk *w, PyObject *root)
 {
-    mo_container kind = mo_container_kind(w, root);
-    if (kind == MO_NO_CONTAINER) {
-        return 0;
-    }
-    if (mo_seen_add(&w->seen, root) < 0 || push(w, kind, root) < 0) {
+    if (mo_walk_later(w, root, true) < 0) {
         return -1;
     }
     for (uint64_t steps = 1; w->depth > 0; steps++) {
@@ -252,7 +245,8 @@ mo_walk_end(mo_walk *w)
     PyMem_Free(w->nested);
     PyMem_Free(w->replaced);
     for (int i = 0; i < MO_KNOWN_KEYS; i++) {
-        Py_CLEAR(w->known[i]);
+        Py_CLEAR(w->known[i][0]);
+        Py_CLEAR(w->known[i][1]);
     }
     Py_CLEAR(w->names);
     Py_CLEAR(w->deque);

@@ -8,42 +8,42 @@
 static PyObject *
 get_max_entries(PyObject *op, void *Py_UNUSED(closure))
 {
-    size_t max_entries;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    max_entries = mo_pool_of(op)->max_entries;
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_pool *pool = mo_shards_lock(shards, 0);
+    size_t max_entries = shards->bounds.max_entries;
+    mo_shards_unlock(pool);
     return PyLong_FromSize_t(max_entries);
 }
 
 static PyObject *
 get_max_bytes(PyObject *op, void *Py_UNUSED(closure))
 {
-    size_t max_bytes;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    max_bytes = mo_pool_of(op)->max_bytes;
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_pool *pool = mo_shards_lock(shards, 0);
+    size_t max_bytes = shards->bounds.max_bytes;
+    mo_shards_unlock(pool);
     return mo_limit_as_object(max_bytes);
 }
 
 static PyObject *
 get_max_length(PyObject *op, void *Py_UNUSED(closure))
 {
-    return mo_limit_as_object(mo_pool_of(op)->max_length);
+    return mo_limit_as_object(mo_shards_of(op)->max_length);
 }
 
 static PyObject *
 get_policy(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyUnicode_FromString(mo_policy_name(mo_pool_of(op)->policy));
+    mo_policy policy = mo_shards_of(op)->shard[0].pool.policy;
+    return PyUnicode_FromString(mo_policy_name(policy));
 }
 
 static PyObject *
 get_adaptive(PyObject *op, void *Py_UNUSED(closure))
 {
-    bool adaptive;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    adaptive = mo_pool_of(op)->gate.adaptive;
-    MO_END_CRITICAL_SECTION();
+    mo_pool *pool = mo_shards_lock(mo_shards_of(op), 0);
+    bool adaptive = pool->gate.adaptive;
+    mo_shards_unlock(pool);
     return PyBool_FromLong(adaptive);
 }
 
@@ -131,35 +131,41 @@ const char mo_internpool_cache_info_doc[] = PyDoc_STR(
     ">>> info.hits, info.misses, info.currsize\n"
     "(2, 4, 4)");
 
+/* Those that are told. */
+static mo_counts
+add_counts_all_locked(const mo_shards *shards)
+{
+    mo_counts sum = {0};
+    for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
+        const mo_counts *counts = &shards->shard[i].pool.counts;
+        sum.hits += counts->hits;
+        sum.misses += counts->misses;
+        sum.bypassed += counts->bypassed;
+        sum.evictions += counts->evictions;
+        sum.bytes_saved += counts->bytes_saved;
+    }
+    return sum;
+}
+
 PyObject *
 mo_internpool_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     mo_internpool_state *state = &mo_state_of(Py_TYPE(op))->internpool;
-    mo_pool *pool = mo_pool_of(op);
-    uint64_t count, bytes, max_entries, hits, misses;
-    uint64_t evictions, bypassed, bytes_saved;
-    size_t max_bytes;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    hits = pool->hits;
-    misses = pool->misses;
-    max_entries = pool->max_entries;
-    count = pool->table.count;
-    bytes = pool->bytes;
-    max_bytes = pool->max_bytes;
-    evictions = pool->evictions;
-    bypassed = pool->bypassed;
-    bytes_saved = pool->bytes_saved;
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_shards_lock_all(shards);
+    const mo_bounds bounds = shards->bounds;
+    const mo_counts counts = add_counts_all_locked(shards);
+    mo_shards_unlock_all(shards);
     PyObject *values[] = {
-        PyLong_FromUnsignedLongLong(hits),
-        PyLong_FromUnsignedLongLong(misses),
-        PyLong_FromUnsignedLongLong(max_entries),
-        PyLong_FromUnsignedLongLong(count),
-        PyLong_FromUnsignedLongLong(bytes),
-        mo_limit_as_object(max_bytes),
-        PyLong_FromUnsignedLongLong(evictions),
-        PyLong_FromUnsignedLongLong(bypassed),
-        PyLong_FromUnsignedLongLong(bytes_saved),
+        PyLong_FromUnsignedLongLong(counts.hits),
+        PyLong_FromUnsignedLongLong(counts.misses),
+        PyLong_FromUnsignedLongLong(bounds.max_entries),
+        PyLong_FromUnsignedLongLong(bounds.entries),
+        PyLong_FromUnsignedLongLong(bounds.bytes),
+        mo_limit_as_object(bounds.max_bytes),
+        PyLong_FromUnsignedLongLong(counts.evictions),
+        PyLong_FromUnsignedLongLong(counts.bypassed),
+        PyLong_FromUnsignedLongLong(counts.bytes_saved),
     };
     PyObject *info = PyStructSequence_New(state->InternPoolInfoType);
     bool failed = info == NULL;
@@ -197,10 +203,13 @@ const char mo_internpool_live_saved_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_live_saved(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    uint64_t bytes;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    bytes = mo_pool_live_saved_lock_held(mo_pool_of(op));
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    uint64_t bytes = 0;
+    mo_shards_lock_all(shards);
+    for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
+        bytes += mo_pool_live_saved_lock_held(&shards->shard[i].pool);
+    }
+    mo_shards_unlock_all(shards);
     return PyLong_FromUnsignedLongLong(bytes);
 }
 
@@ -212,26 +221,25 @@ const char mo_internpool_sizeof_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_sizeof(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
+    mo_shards *shards = mo_shards_of(op);
     size_t bytes = (size_t)Py_TYPE(op)->tp_basicsize;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    bytes += mo_pool_nbytes(mo_pool_of(op));
-    MO_END_CRITICAL_SECTION();
+    mo_shards_lock_all(shards);
+    bytes += mo_shards_nbytes_all_locked(shards);
+    mo_shards_unlock_all(shards);
     return PyLong_FromSize_t(bytes);
 }
 
 PyObject *
 mo_internpool_repr(PyObject *op)
 {
-    const mo_pool *pool = mo_pool_of(op);
-    Py_ssize_t count, max_entries;
-    size_t bytes;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    count = (Py_ssize_t)pool->table.count;
-    max_entries = (Py_ssize_t)pool->max_entries;
-    bytes = pool->bytes;
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_shards_lock_all(shards);
+    const mo_bounds bounds = shards->bounds;
+    mo_shards_unlock_all(shards);
     return PyUnicode_FromFormat("<InternPool: %zd of %zd strings, %zu bytes>",
-                                count, max_entries, bytes);
+                                (Py_ssize_t)bounds.entries,
+                                (Py_ssize_t)bounds.max_entries,
+                                (size_t)bounds.bytes);
 }
 
 int
@@ -253,10 +261,10 @@ const char mo_internpool_debug_validate_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_debug_validate(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    const char *fault;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    fault = mo_pool_fault(mo_pool_of(op));
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_shards_lock_all(shards);
+    const char *fault = mo_shards_fault_all_locked(shards);
+    mo_shards_unlock_all(shards);
     if (fault != NULL) {
         PyErr_SetString(PyExc_AssertionError, fault);
         return NULL;
@@ -271,10 +279,13 @@ const char mo_internpool_debug_probes_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_debug_probes(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    uint64_t probes;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    probes = mo_table_probes(&mo_pool_of(op)->table);
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    uint64_t probes = 0;
+    mo_shards_lock_all(shards);
+    for (uint32_t i = 0; i < mo_shards_count(shards); i++) {
+        probes += mo_table_probes(&shards->shard[i].pool.table);
+    }
+    mo_shards_unlock_all(shards);
     return PyLong_FromUnsignedLongLong(probes);
 }
 
@@ -286,18 +297,19 @@ const char mo_internpool_debug_hash_bits_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_debug_hash_bits(PyObject *op, PyObject *arg)
 {
-    mo_pool *pool = mo_pool_of(op);
+    mo_shards *shards = mo_shards_of(op);
     long long bits = PyLong_AsLongLong(arg); /* a long may have 32 bits */
     if (bits == -1 && PyErr_Occurred()) {
         return NULL;
     }
     bool fits = bits >= 0 && bits <= 32;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    fits = fits && pool->table.count == 0;
-    if (fits) {
-        pool->table.tag_mask = (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
+    mo_shards_lock_all(shards);
+    fits = fits && shards->bounds.entries == 0;
+    for (uint32_t i = 0; fits && i < mo_shards_count(shards); i++) {
+        shards->shard[i].pool.table.tag_mask =
+            (uint32_t)(UINT64_C(0xffffffff) << (32 - bits));
     }
-    MO_END_CRITICAL_SECTION();
+    mo_shards_unlock_all(shards);
     if (!fits) {
         PyErr_SetString(PyExc_ValueError,
                         "bits must be 0 to 32 and the pool empty");

@@ -7,22 +7,22 @@
 #define MO_INTERNPOOL_INTERNAL_H
 
 #include "internpool/internpool.h"
-#include "internpool/pool.h"
+#include "internpool/shards.h"
 #include "internpool/utf8.h"
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall; /* pool(string) */
     PyObject *weakrefs;        /* the interpreter's list */
-    mo_pool pool;
+    mo_shards shards;
     int8_t pickle_contents; /* bool: whether pickles carry the residents;
                                an attribute, so that there is no lock */
 } InternPoolObject;
 
-static inline mo_pool *
-mo_pool_of(PyObject *op)
+static inline mo_shards *
+mo_shards_of(PyObject *op)
 {
-    return &((InternPoolObject *)op)->pool;
+    return &((InternPoolObject *)op)->shards;
 }
 
 #define MO_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))
@@ -105,8 +105,8 @@ extern const char mo_internpool_unpin_doc[];
 Py_ssize_t
 mo_internpool_length(PyObject *op);
 
-/* A new list of all residents, each queue from its oldest on; the pinned ones,
- * *pinned of them, are the last. */
+/* A new list of all residents, each queue of a shard from its oldest on; the
+ * pinned ones, *pinned of them, are the last. */
 PyObject *
 mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned);
 
@@ -189,19 +189,22 @@ extern const char mo_internpool_reduce_doc[];
 
 /* Strings that are looked up together.  8, 16 and 32 are alike: 48 to 50 ns a
  * string of 1,000 distinct ones, 119 to 121 of 200,000; with 64, 53 and 125
- * (CPython 3.11, 2.8 GHz Xeon). */
-#define MO_STRINGS 32
+ * (CPython 3.11, 2.8 GHz Xeon).  Shards share them out: of more strings each
+ * has enough for its lock to be worth it, and the waits to overlap.  Two threads
+ * take 25 ns a string with 256, 29 with 128, 38 with 32 (CPython 3.13t, AMD
+ * EPYC). */
+#if MO_FREE_THREADED
+# define MO_STRINGS 256
+#else
+# define MO_STRINGS 32
+#endif
 
 /* Looks up n <= MO_STRINGS exact, ready strs: kept[i], a new reference, is to be
- * used instead of strings[i].  If it fails, none is.  Runs no Python code. */
+ * used instead of strings[i].  If it fails, none is.  Runs no Python code, but
+ * may let go of critical sections: without a GIL the caller owns the strings. */
 int
 mo_intern_strings(PyObject *op, PyObject *const *strings, int n,
                   PyObject **kept);
-
-/* The same by a caller who has locked the pool, and releases the victims. */
-int
-mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
-                            PyObject **kept, mo_victims *victims);
 
 /* What became of strings; each function adds to them. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* internpool.c - the type InternPool: its methods, listed; the room's setup.
  *
- * An object owns its pool and, through it, the resident strings.  They are
+ * An object owns its shards and, through them, the resident strings.  They are
  * exact strs, so it is in no reference cycle but through its type. */
 #include "internpool/internpool.h"
 
@@ -53,8 +53,10 @@ internpool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *op = type->tp_alloc(type, 0);
     if (op != NULL) {
         ((InternPoolObject *)op)->vectorcall = mo_internpool_vectorcall;
-        mo_pool_init(mo_pool_of(op), &mo_state_of(type)->internpool.key,
-                     &options);
+        if (mo_shards_init(mo_shards_of(op),
+                           &mo_state_of(type)->internpool.key, &options) < 0) {
+            Py_CLEAR(op);
+        }
     }
     return op;
 }
@@ -72,7 +74,7 @@ internpool_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     PyObject_ClearWeakRefs(op);
-    mo_pool_free(mo_pool_of(op));
+    mo_shards_free(mo_shards_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }

@@ -300,7 +300,7 @@ intern_key(scanner *s, size_t start, size_t stop)
     if (!mo_source_text(&s->text, start, stop, &scratch, &text)) {
         return share_key(s, mo_intern_field(s->pool, &s->text, start, stop));
     }
-    uint64_t hash = mo_hash_text(mo_pool_of(s->pool)->key, &text);
+    uint64_t hash = mo_hash_text(mo_shards_of(s->pool)->key, &text);
     PyObject **recent = &s->recent[(hash >> 32) % RECENT_KEYS];
     if (*recent != NULL && mo_str_equal_text(*recent, &text)) {
         return Py_NewRef(*recent);

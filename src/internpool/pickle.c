@@ -44,18 +44,15 @@ contents(PyObject *op)
 static PyObject *
 restore_arguments(PyObject *op)
 {
-    const mo_pool *pool = mo_pool_of(op);
-    unsigned long max_entries;
-    size_t max_bytes;
-    bool adaptive;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    max_entries = (unsigned long)pool->max_entries;
-    max_bytes = pool->max_bytes;
-    adaptive = pool->gate.adaptive;
-    MO_END_CRITICAL_SECTION();
+    mo_shards *shards = mo_shards_of(op);
+    mo_pool *pool = mo_shards_lock(shards, 0);
+    unsigned long max_entries = (unsigned long)shards->bounds.max_entries;
+    size_t max_bytes = shards->bounds.max_bytes;
+    bool adaptive = pool->gate.adaptive;
+    mo_shards_unlock(pool);
     return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op), max_entries,
                          "max_bytes", mo_limit_as_object(max_bytes),
-                         "max_length", mo_limit_as_object(pool->max_length),
+                         "max_length", mo_limit_as_object(shards->max_length),
                          "policy", mo_policy_name(pool->policy), "adaptive",
                          PyBool_FromLong(adaptive), contents(op));
 }

@@ -3,20 +3,18 @@
 
 /* Debug builds check small pools after every change, and large ones never
  * here: that would make each change O(entries). */
-#define MO_CHECK_POOL(pool) \
-    MO_CHECK((pool)->table.used > 64 || mo_pool_fault(pool) == NULL)
+#define MO_CHECK_POOL(pool)             \
+    MO_CHECK((pool)->table.used > 64 || \
+             mo_pool_fault(pool, &(mo_tally){0}) == NULL)
 
 void
-mo_pool_init(mo_pool *pool, const mo_hash_key *key,
+mo_pool_init(mo_pool *pool, mo_bounds *bounds, const mo_hash_key *key,
              const mo_pool_options *options)
 {
     *pool = (mo_pool){
-        .key = key,
+        .bounds = bounds,
         .gate = {.adaptive = options->adaptive},
-        .max_bytes = options->max_bytes,
-        .max_length = options->max_length,
         .policy = options->policy,
-        .max_entries = options->max_entries,
     };
     mo_table_init(&pool->table, key);
     mo_queues_init(&pool->queues);
@@ -28,13 +26,12 @@ mo_pool_free(mo_pool *pool)
     mo_table_free(&pool->table);
     mo_ghost_free(&pool->ghost);
     mo_queues_init(&pool->queues);
-    pool->bytes = pool->pinned_bytes = 0;
 }
 
 PyObject *
 mo_pool_bypass_lock_held(mo_pool *pool, PyObject *string)
 {
-    pool->bypassed++;
+    pool->counts.bypassed++;
     return Py_NewRef(string);
 }
 
@@ -51,58 +48,59 @@ collect(mo_victims *victims, PyObject *string)
     victims->string[victims->count++] = string;
 }
 
-/* Takes an entry that is in no queue out of the table. */
-static void
+/* Takes an entry that is in no queue out of the table; its size. */
+static size_t
 drop(mo_pool *pool, uint32_t index, uint64_t hash, mo_victims *victims)
 {
     PyObject *string = mo_table_remove(&pool->table, index, hash);
-    pool->bytes -= mo_str_size(string);
     collect(victims, string);
+    return mo_str_size(string);
 }
 
-static void
+/* Its size; its place is still taken. */
+static size_t
 evict(mo_pool *pool, mo_victims *victims)
 {
     mo_entry *entries = pool->table.entries;
     uint32_t index = mo_policy_evict(pool->policy, &pool->queues, entries);
-    uint64_t hash = mo_hash_str(pool->key, entries[index].string);
+    uint64_t hash = mo_hash_str(pool->table.key, entries[index].string);
     if (entries[index].queue == MO_PROBATION) {
         mo_ghost_remember(&pool->ghost, hash);
     }
-    drop(pool, index, hash, victims);
+    return drop(pool, index, hash, victims);
 }
 
+void
+mo_pool_evict_lock_held(mo_pool *pool, mo_victims *victims)
+{
+    mo_bounds_give(pool->bounds, 1, evict(pool, victims));
+    MO_CHECK_POOL(pool);
+}
+
+/* Evicts until that gives a place of `size` bytes, and takes it; false, and
+ * the others are to be asked, if nothing is left that could leave. */
 static bool
-fits(const mo_pool *pool, uint32_t entries, size_t bytes)
+make_room(mo_pool *pool, size_t size, mo_victims *victims)
 {
-    return pool->table.count <= pool->max_entries - entries &&
-           pool->bytes <= pool->max_bytes - bytes;
-}
-
-/* Evicts until `entries` more, of `bytes` together, are within the bounds. */
-static void
-make_room(mo_pool *pool, uint32_t entries, size_t bytes, mo_victims *victims)
-{
-    while (!fits(pool, entries, bytes)) {
-        evict(pool, victims);
-        pool->evictions++;
-    }
-}
-
-/* Whether one more string of this size, or a larger one in place of a smaller
- * one, would leave what is pinned alone. */
-static bool
-can_make_room(const mo_pool *pool, size_t size)
-{
-    return pool->queues.queue[MO_PINNED].count < pool->max_entries &&
-           size <= pool->max_bytes &&
-           pool->pinned_bytes <= pool->max_bytes - size;
+    size_t entries = 0, bytes = 0;
+    do {
+        if (MO_FREE_THREADED && mo_pool_evictable(pool) == 0) {
+            mo_bounds_give(pool->bounds, entries, bytes);
+            victims->starved = true;
+            victims->wanted = size;
+            return false;
+        }
+        bytes += evict(pool, victims);
+        entries++;
+        pool->counts.evictions++;
+    } while (!mo_bounds_exchange(pool->bounds, entries, bytes, size));
+    return true;
 }
 
 static bool
 is_too_large(const mo_pool *pool, size_t size)
 {
-    return size > pool->max_bytes / MO_LARGEST_SHARE;
+    return size > pool->bounds->max_bytes / MO_LARGEST_SHARE;
 }
 
 /* --- admission -------------------------------------------------------- */
@@ -122,13 +120,15 @@ singleton_lock_held(mo_pool *pool, PyObject *string)
     return kept;
 }
 
-/* All the memory that admitting one string can take. */
+/* All the memory that admitting one string can take; `full` if others have to
+ * leave for it. */
 static int
 reserve(mo_pool *pool, bool full)
 {
     mo_table *table = &pool->table;
-    if (table->count < pool->max_entries &&
-        mo_table_reserve(table, pool->max_entries) < 0) {
+    const uint32_t max_entries = pool->bounds->max_entries;
+    if (table->count < max_entries &&
+        mo_table_reserve(table, max_entries) < 0) {
         return -1;
     }
     if (full && pool->ghost.size < table->count &&
@@ -138,12 +138,21 @@ reserve(mo_pool *pool, bool full)
     return 0;
 }
 
+static void
+give_back(mo_pool *pool, bool full, size_t size)
+{
+    if (!full) {
+        mo_bounds_give(pool->bounds, 1, size);
+    }
+}
+
 /* Whether the data of late is such that a new string may not come in. */
 static bool
 is_kept_out(mo_pool *pool)
 {
-    uint64_t calls = pool->hits + pool->misses + pool->bypassed;
-    uint64_t repeats = pool->hits - pool->singletons + pool->recalled;
+    const mo_counts *counts = &pool->counts;
+    uint64_t calls = counts->hits + counts->misses + counts->bypassed;
+    uint64_t repeats = counts->hits - counts->singletons + counts->recalled;
     return mo_gate_is_closed(&pool->gate, calls, repeats);
 }
 
@@ -154,8 +163,10 @@ is_kept_out(mo_pool *pool)
 static bool
 is_turned_away(mo_pool *pool, uint64_t hash)
 {
-    uint64_t calls = pool->hits + pool->misses + pool->bypassed;
-    if (!pool->gate.closed || pool->table.count < pool->max_entries ||
+    const mo_counts *counts = &pool->counts;
+    uint64_t calls = counts->hits + counts->misses + counts->bypassed;
+    if (!pool->gate.closed ||
+        MO_LOAD_TOTAL(&pool->bounds->entries) < pool->bounds->max_entries ||
         calls - pool->gate.calls >= MO_GATE_WINDOW || pool->ghost.size == 0) {
         return false;
     }
@@ -166,14 +177,13 @@ is_turned_away(mo_pool *pool, uint64_t hash)
     return !known;
 }
 
-/* Makes a string resident for which memory was reserved and that fits. */
+/* Makes a string resident for which memory was reserved and a place taken. */
 static uint32_t
 insert(mo_pool *pool, PyObject *string, uint64_t hash, bool recalled)
 {
     uint32_t index = mo_table_insert(&pool->table, string, hash);
     mo_policy_admit(pool->policy, &pool->queues, pool->table.entries, index,
                     recalled);
-    pool->bytes += mo_str_size(string);
     return index;
 }
 
@@ -188,22 +198,28 @@ mo_pool_admit_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
         return mo_pool_bypass_lock_held(pool, string);
     }
     size_t size = mo_str_size(string);
-    if (is_too_large(pool, size) || !can_make_room(pool, size)) {
+    if (is_too_large(pool, size) || !mo_bounds_allow(pool->bounds, size)) {
         return mo_pool_bypass_lock_held(pool, string);
     }
-    bool full = !fits(pool, 1, size);
+    bool full = !mo_bounds_take(pool->bounds, size);
     if (reserve(pool, full) < 0) {
+        give_back(pool, full, size);
         return NULL;
     }
     /* Before room is made, which might overwrite what the ghost knows. */
     bool recalled = mo_ghost_recall(&pool->ghost, hash);
-    pool->recalled += recalled;
     if (full && !recalled && is_kept_out(pool)) {
         mo_ghost_remember(&pool->ghost, hash);
         return mo_pool_bypass_lock_held(pool, string);
     }
-    pool->misses++;
-    make_room(pool, 1, size, victims);
+    if (full && !make_room(pool, size, victims)) {
+        if (recalled) {
+            mo_ghost_remember(&pool->ghost, hash); /* still to be admitted */
+        }
+        return NULL;
+    }
+    pool->counts.recalled += recalled;
+    pool->counts.misses++;
     insert(pool, string, hash, recalled);
     MO_CHECK_POOL(pool);
     return Py_NewRef(string);
@@ -219,7 +235,24 @@ mo_pool_admit_text_lock_held(mo_pool *pool, const mo_text *text, uint64_t hash,
     }
     PyObject *result = mo_pool_admit_lock_held(pool, string, hash, victims);
     Py_DECREF(string);
-    return result ? result : PyErr_NoMemory();
+    if (result == NULL && !mo_victims_starved(victims)) {
+        PyErr_NoMemory();
+    }
+    return result;
+}
+
+static void
+count_pinned(mo_pool *pool, PyObject *string)
+{
+    MO_ADD_TOTAL(&pool->bounds->pinned, 1);
+    MO_ADD_TOTAL(&pool->bounds->pinned_bytes, mo_str_size(string));
+}
+
+static void
+count_unpinned(mo_pool *pool, PyObject *string)
+{
+    mo_total_give(&pool->bounds->pinned, 1);
+    mo_total_give(&pool->bounds->pinned_bytes, mo_str_size(string));
 }
 
 PyObject *
@@ -232,13 +265,37 @@ mo_pool_discard_lock_held(mo_pool *pool, PyObject *string, uint64_t hash)
     bool pinned = pool->table.entries[index].queue == MO_PINNED;
     mo_queues_remove(&pool->queues, pool->table.entries, index);
     PyObject *resident = mo_table_remove(&pool->table, index, hash);
-    pool->bytes -= mo_str_size(resident);
-    pool->pinned_bytes -= pinned ? mo_str_size(resident) : 0;
+    mo_bounds_give(pool->bounds, 1, mo_str_size(resident));
+    if (pinned) {
+        count_unpinned(pool, resident);
+    }
     MO_CHECK_POOL(pool);
     return resident;
 }
 
 /* --- pins ------------------------------------------------------------- */
+
+/* Makes a string resident that is to be pinned. */
+static mo_pin_result
+admit_pinned(mo_pool *pool, PyObject *string, uint64_t hash,
+             mo_victims *victims, uint32_t *index)
+{
+    size_t size = mo_str_size(string);
+    if (!mo_bounds_allow(pool->bounds, size)) {
+        return MO_PIN_NO_ROOM;
+    }
+    bool full = !mo_bounds_take(pool->bounds, size);
+    if (reserve(pool, full) < 0) {
+        give_back(pool, full, size);
+        return MO_PIN_NO_MEMORY;
+    }
+    if (full && !make_room(pool, size, victims)) {
+        return MO_PIN_NO_ROOM;
+    }
+    pool->counts.misses++;
+    *index = insert(pool, string, hash, false);
+    return MO_PIN_DONE;
+}
 
 mo_pin_result
 mo_pool_pin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
@@ -246,16 +303,11 @@ mo_pool_pin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
 {
     uint32_t index = mo_table_find(&pool->table, string, hash);
     if (index == MO_NO_ENTRY) {
-        size_t size = mo_str_size(string);
-        if (!can_make_room(pool, size)) {
-            return MO_PIN_NO_ROOM;
+        mo_pin_result result =
+            admit_pinned(pool, string, hash, victims, &index);
+        if (result != MO_PIN_DONE) {
+            return result;
         }
-        if (reserve(pool, !fits(pool, 1, size)) < 0) {
-            return MO_PIN_NO_MEMORY;
-        }
-        pool->misses++;
-        make_room(pool, 1, size, victims);
-        index = insert(pool, string, hash, false);
         *resident = Py_NewRef(string);
     }
     else {
@@ -265,7 +317,7 @@ mo_pool_pin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash,
     if (entries[index].queue != MO_PINNED) {
         mo_queues_remove(&pool->queues, entries, index);
         mo_queues_append(&pool->queues, entries, index, MO_PINNED);
-        pool->pinned_bytes += mo_str_size(*resident);
+        count_pinned(pool, *resident);
     }
     MO_CHECK_POOL(pool);
     return MO_PIN_DONE;
@@ -281,7 +333,7 @@ mo_pool_unpin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash)
     }
     mo_queues_remove(&pool->queues, entries, index);
     mo_queues_append(&pool->queues, entries, index, MO_MAIN);
-    pool->pinned_bytes -= mo_str_size(entries[index].string);
+    count_unpinned(pool, entries[index].string);
     MO_CHECK_POOL(pool);
     return true;
 }
@@ -289,8 +341,8 @@ mo_pool_unpin_lock_held(mo_pool *pool, PyObject *string, uint64_t hash)
 /* --- shrinking -------------------------------------------------------- */
 
 /* Moves the last entries into the holes before them and frees the rest. */
-static void
-compact(mo_pool *pool)
+void
+mo_pool_compact_lock_held(mo_pool *pool)
 {
     mo_table *table = &pool->table;
     uint32_t hole = 0;
@@ -306,39 +358,24 @@ compact(mo_pool *pool)
     }
     mo_table_trim(table);
     mo_ghost_free(&pool->ghost); /* made anew, of the size then needed */
-}
-
-int
-mo_pool_resize_lock_held(mo_pool *pool, uint32_t max_entries, size_t max_bytes,
-                         mo_victims *victims)
-{
-    if (pool->queues.queue[MO_PINNED].count > max_entries ||
-        pool->pinned_bytes > max_bytes) {
-        return -1;
-    }
-    pool->max_entries = max_entries;
-    pool->max_bytes = max_bytes;
-    make_room(pool, 0, 0, victims);
-    compact(pool);
     MO_CHECK_POOL(pool);
-    return 0;
 }
 
-/* Removes from one queue what nobody else holds, while more than max_bytes
- * are left; how many. */
+/* The same of one queue. */
 static uint32_t
-trim_unused(mo_pool *pool, const mo_queue *queue, size_t max_bytes,
+drop_unused(mo_pool *pool, const mo_queue *queue, size_t max_bytes,
             mo_victims *victims)
 {
     mo_entry *entries = pool->table.entries;
     uint32_t removed = 0;
     for (uint32_t i = queue->head, next;
-         i != MO_NO_ENTRY && pool->bytes > max_bytes; i = next) {
+         i != MO_NO_ENTRY && MO_LOAD_TOTAL(&pool->bounds->bytes) > max_bytes;
+         i = next) {
         next = entries[i].next;
         if (Py_REFCNT(entries[i].string) == 1) {
-            uint64_t hash = mo_hash_str(pool->key, entries[i].string);
+            uint64_t hash = mo_hash_str(pool->table.key, entries[i].string);
             mo_queues_remove(&pool->queues, entries, i);
-            drop(pool, i, hash, victims);
+            mo_bounds_give(pool->bounds, 1, drop(pool, i, hash, victims));
             removed++;
         }
     }
@@ -346,36 +383,22 @@ trim_unused(mo_pool *pool, const mo_queue *queue, size_t max_bytes,
 }
 
 uint32_t
-mo_pool_trim_lock_held(mo_pool *pool, bool unused_only, size_t max_bytes,
-                       mo_victims *victims)
+mo_pool_drop_unused_lock_held(mo_pool *pool, size_t max_bytes,
+                              mo_victims *victims)
 {
-    const mo_queue *probation = &pool->queues.queue[MO_PROBATION];
-    const mo_queue *main = &pool->queues.queue[MO_MAIN];
-    uint32_t removed = 0;
-    if (unused_only) {
-        removed += trim_unused(pool, probation, max_bytes, victims);
-        removed += trim_unused(pool, main, max_bytes, victims);
-    }
-    else {
-        for (; pool->bytes > max_bytes && probation->count + main->count > 0;
-             removed++) {
-            evict(pool, victims);
-        }
-    }
-    compact(pool);
-    MO_CHECK_POOL(pool);
-    return removed;
+    const mo_queue *queue = pool->queues.queue;
+    return drop_unused(pool, &queue[MO_PROBATION], max_bytes, victims) +
+           drop_unused(pool, &queue[MO_MAIN], max_bytes, victims);
 }
 
 void
 mo_pool_take_lock_held(mo_pool *pool, mo_table *taken)
 {
     *taken = pool->table;
-    mo_table_init(&pool->table, pool->key);
+    mo_table_init(&pool->table, taken->key);
     pool->table.tag_mask = taken->tag_mask;
     mo_queues_init(&pool->queues);
     mo_ghost_free(&pool->ghost);
-    pool->bytes = pool->pinned_bytes = 0;
 }
 
 /* --- counts and checks ------------------------------------------------ */
@@ -383,13 +406,7 @@ mo_pool_take_lock_held(mo_pool *pool, mo_table *taken)
 void
 mo_pool_reset_counts_lock_held(mo_pool *pool)
 {
-    pool->hits = 0;
-    pool->misses = 0;
-    pool->bypassed = 0;
-    pool->evictions = 0;
-    pool->bytes_saved = 0;
-    pool->recalled = 0;
-    pool->singletons = 0;
+    pool->counts = (mo_counts){0};
     mo_gate_reset(&pool->gate);
 }
 
@@ -415,16 +432,12 @@ mo_pool_nbytes(const mo_pool *pool)
 }
 
 static const char *
-residents_fault(const mo_pool *pool)
+residents_fault(const mo_pool *pool, mo_tally *tally)
 {
-    size_t bytes = 0, pinned_bytes = 0;
     for (uint32_t i = 0; i < pool->table.used; i++) {
         const mo_entry *entry = &pool->table.entries[i];
         if (entry->string == NULL) {
             continue;
-        }
-        if (mo_pool_is_too_long(pool, entry->string)) {
-            return "pool: a resident is longer than max_length";
         }
         if (mo_str_is_singleton(entry->string)) {
             return "pool: a singleton of CPython is resident";
@@ -432,27 +445,23 @@ residents_fault(const mo_pool *pool)
         if (entry->queue == MO_PROBATION && pool->policy == MO_LRU) {
             return "pool: a resident is on probation under LRU";
         }
-        bytes += mo_str_size(entry->string);
-        pinned_bytes +=
-            entry->queue == MO_PINNED ? mo_str_size(entry->string) : 0;
+        const size_t size = mo_str_size(entry->string);
+        const size_t length = (size_t)PyUnicode_GET_LENGTH(entry->string);
+        tally->entries++;
+        tally->bytes += size;
+        tally->pinned += entry->queue == MO_PINNED;
+        tally->pinned_bytes += entry->queue == MO_PINNED ? size : 0;
+        tally->longest = length > tally->longest ? length : tally->longest;
     }
-    return bytes == pool->bytes && pinned_bytes == pool->pinned_bytes
-               ? NULL
-               : "pool: bytes do not add up";
+    return NULL;
 }
 
 const char *
-mo_pool_fault(const mo_pool *pool)
+mo_pool_fault(const mo_pool *pool, mo_tally *tally)
 {
     const char *fault = mo_table_fault(&pool->table);
     fault = fault ? fault : mo_queues_fault(&pool->queues, &pool->table);
-    fault = fault ? fault : residents_fault(pool);
-    if (fault == NULL && pool->table.count > pool->max_entries) {
-        fault = "pool: more residents than max_entries";
-    }
-    if (fault == NULL && pool->bytes > pool->max_bytes) {
-        fault = "pool: more bytes than max_bytes";
-    }
+    fault = fault ? fault : residents_fault(pool, tally);
     if (fault == NULL &&
         (pool->ghost.fingerprints == NULL) != (pool->ghost.size == 0)) {
         fault = "pool: a ghost without places";
