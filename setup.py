@@ -74,6 +74,7 @@ SOURCES = [
     "src/internpool/contents.c",
     "src/internpool/decode.c",
     "src/internpool/dedup.c",
+    "src/internpool/dedup_arrays.c",
     "src/internpool/dedup_dict.c",
     "src/internpool/dedup_listed.c",
     "src/internpool/dedup_object.c",

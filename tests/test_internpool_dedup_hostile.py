@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+import types
 from collections import namedtuple
 from typing import Any, NamedTuple
 
@@ -122,6 +123,18 @@ class TestForeignMemory:
         pool_with("value").dedup([array])
         assert {id(item) for item in kept.values()} == before
         assert list(array) == ["value", ["value"]]
+
+
+class TestModules:
+    def test_of_a_class_of_their_own_stay(self) -> None:
+        class Lazy(types.ModuleType):
+            pass
+
+        module = Lazy("lazy")
+        module.name = before = fresh("value")  # type: ignore[attr-defined]
+        rows = [module, types]
+        assert pool_with("value").dedup(rows).containers == 1
+        assert module.name is before  # type: ignore[attr-defined]
 
 
 class TestSharedTuples:

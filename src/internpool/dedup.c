@@ -20,11 +20,25 @@ static PyStructSequence_Desc report_desc = {
     .n_in_sequence = 4,
 };
 
+/* The deque of now, whatever becomes of its module. */
+static PyTypeObject *
+find_deque(void)
+{
+    PyObject *collections = PyImport_ImportModule("collections");
+    if (collections == NULL) {
+        return NULL;
+    }
+    PyObject *deque = PyObject_GetAttrString(collections, "deque");
+    Py_DECREF(collections);
+    return (PyTypeObject *)deque;
+}
+
 int
 mo_dedup_setup(PyObject *module, mo_internpool_state *room)
 {
+    room->deque = find_deque();
     room->DedupReportType = PyStructSequence_NewType(&report_desc);
-    if (room->DedupReportType == NULL) {
+    if (room->deque == NULL || room->DedupReportType == NULL) {
         return -1;
     }
     return PyModule_AddType(module, room->DedupReportType);

@@ -3,6 +3,7 @@
  *   dedup.c           the method and its report
  *   dedup_walk.c      which objects are walked, and in what order
  *   dedup_places.c    lists, sets, NumPy arrays: items in places of memory
+ *   dedup_arrays.c    whether arrays may be written into
  *   dedup_dict.c      dicts: values, and keys
  *   dedup_tuple.c     tuples, which are made anew
  *   dedup_listed.c    keys and others that are listed, walked, written back
@@ -66,15 +67,17 @@ typedef struct {
 } mo_replaced;
 
 typedef struct {
-    PyObject *pool;    /* borrowed: the InternPool */
-    bool keys;         /* whether to intern keys of dicts */
-    bool values;       /* whether to intern everything else */
-    PyObject *deque;   /* owned: the type collections.deque */
-    mo_open *open;     /* owned: the stack */
-    size_t depth;      /* taken of it */
-    size_t capacity;   /* allocated */
-    mo_seen seen;      /* objects that more than one reference leads to */
-    mo_nested *nested; /* owned: a tuple, one in it, one in that, ... */
+    PyObject *pool;                  /* borrowed: the InternPool */
+    bool keys;                       /* whether to intern keys of dicts */
+    bool values;                     /* whether to intern everything else */
+    const mo_internpool_state *room; /* borrowed */
+    PyTypeObject *ndarray; /* owned: NumPy's, or NULL if that is not loaded */
+    bool arrays;           /* whether to walk arrays of objects */
+    mo_open *open;         /* owned: the stack */
+    size_t depth;          /* taken of it */
+    size_t capacity;       /* allocated */
+    mo_seen seen;          /* objects that more than one reference leads to */
+    mo_nested *nested;     /* owned: a tuple, one in it, one in that, ... */
     size_t nested_depth;
     size_t nested_capacity;
     mo_replaced *replaced; /* owned: one tuple before those that hold it */
@@ -170,6 +173,12 @@ mo_walk_item(mo_walk *w, PyObject *item, bool shared);
  * end the last strings. */
 void
 mo_walk_forget(mo_walk *w);
+
+/* --- dedup_arrays.c ------------------------------------------------------ */
+
+/* Sets `ndarray` and `arrays`. */
+int
+mo_walk_find_arrays(mo_walk *w);
 
 /* --- dedup_listed.c ------------------------------------------------------ */
 

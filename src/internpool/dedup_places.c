@@ -239,19 +239,21 @@ mo_walk_set(mo_walk *w, PyObject *set, Py_ssize_t *position)
 /* --- NumPy arrays -------------------------------------------------------- */
 
 /* 1 and the buffer of a writable array of objects; 0 if it is no such; -1 with
- * an exception set. */
+ * an exception set.  To ask for a writable one would make NumPy warn of arrays
+ * that are to be read-only some day, which it says are so already. */
 static int
 get_objects(PyObject *array, Py_buffer *buffer)
 {
-    const int flags = PyBUF_STRIDED | PyBUF_FORMAT | PyBUF_WRITABLE;
-    if (PyObject_GetBuffer(array, buffer, flags) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
+    if (PyObject_GetBuffer(array, buffer, PyBUF_STRIDES | PyBUF_FORMAT) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_BufferError) &&
+            !PyErr_ExceptionMatches(PyExc_ValueError)) {
             return -1;
         }
-        PyErr_Clear(); /* read-only, or of a type that has no format */
+        PyErr_Clear(); /* of a type that has no format, or a lent one */
         return 0;
     }
-    if (buffer->format != NULL && strcmp(buffer->format, "O") == 0) {
+    if (!buffer->readonly && buffer->format != NULL &&
+        strcmp(buffer->format, "O") == 0) {
         return 1;
     }
     PyBuffer_Release(buffer);

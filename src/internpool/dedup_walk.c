@@ -1,6 +1,7 @@
 /* dedup_walk.c - which objects dedup() walks, and in what order: depth first,
  * each but once.  See dedup.h. */
 #include "internpool/dedup.h"
+#include "state.h"
 
 #include <string.h>
 
@@ -9,40 +10,47 @@
 
 /* --- what to walk -------------------------------------------------------- */
 
-/* By name, so that the module that has it need not be there. */
 static bool
-derives_from(PyTypeObject *type, const char *name)
+is_array(const mo_walk *w, PyTypeObject *type)
 {
-    for (; type != NULL; type = type->tp_base) {
-        if (strcmp(type->tp_name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return w->ndarray != NULL && PyType_IsSubtype(type, w->ndarray);
 }
 
-/* Other threads read and write these without a lock that could be held. */
-#define UNLOCKED(kind) (MO_FREE_THREADED ? MO_NO_CONTAINER : (kind))
+/* By name, so that the module need not be there: a class that takes the name
+ * is left alone, too.  The memory of ctypes has addresses of what its dicts
+ * keep alive. */
+static bool
+is_of_ctypes(PyTypeObject *type)
+{
+    while (type != NULL && strcmp(type->tp_name, "_ctypes._CData") != 0) {
+        type = type->tp_base;
+    }
+    return type != NULL;
+}
+
+static bool
+is_instance(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
+        return strcmp(type->tp_name, "types.SimpleNamespace") == 0;
+    }
+    return !PyType_Check(object) && !PyModule_Check(object) &&
+           !is_of_ctypes(type);
+}
 
 static mo_container
 kind_of_other(const mo_walk *w, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-    if ((PyObject *)type == w->deque) {
-        return UNLOCKED(MO_DEQUE);
+    if (type == w->room->deque) {
+        /* Other threads use it without a lock that could be held. */
+        return MO_FREE_THREADED ? MO_NO_CONTAINER : MO_DEQUE;
     }
-    if (derives_from(type, "numpy.ndarray")) {
-        return UNLOCKED(MO_ARRAY);
+    if (is_array(w, type)) {
+        return w->arrays ? MO_ARRAY : MO_NO_CONTAINER;
     }
-    if (strcmp(type->tp_name, "types.SimpleNamespace") == 0) {
-        return MO_INSTANCE;
-    }
-    /* The memory of ctypes has addresses of what its dicts keep alive. */
-    return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
-                   !PyType_Check(object) &&
-                   !derives_from(type, "_ctypes._CData")
-               ? MO_INSTANCE
-               : MO_NO_CONTAINER;
+    return is_instance(object) ? MO_INSTANCE : MO_NO_CONTAINER;
 }
 
 mo_container
@@ -51,9 +59,9 @@ mo_container_kind(const mo_walk *w, PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     if (!PyType_IS_GC(type)) {
         /* Arrays are the one container that the collector does not know. */
-        return type->tp_as_buffer != NULL && !PyBytes_CheckExact(object) &&
-                       derives_from(type, "numpy.ndarray")
-                   ? UNLOCKED(MO_ARRAY)
+        return w->arrays && type->tp_as_buffer != NULL &&
+                       !PyBytes_CheckExact(object) && is_array(w, type)
+                   ? MO_ARRAY
                    : MO_NO_CONTAINER;
     }
     if (PyList_Check(object)) {
@@ -212,15 +220,12 @@ mo_walk_all(mo_walk *w, PyObject *root)
 int
 mo_walk_begin(mo_walk *w, PyObject *pool, bool keys, bool values)
 {
-    *w = (mo_walk){.pool = pool, .keys = keys, .values = values};
-    PyObject *collections = PyImport_ImportModule("collections");
-    if (collections == NULL) {
-        return -1;
-    }
-    w->deque = PyObject_GetAttrString(collections, "deque");
-    Py_DECREF(collections);
-    w->names = w->deque ? PyDict_New() : NULL;
-    return w->names ? 0 : -1;
+    *w = (mo_walk){.pool = pool,
+                   .room = &mo_state_of(Py_TYPE(pool))->internpool,
+                   .keys = keys,
+                   .values = values};
+    w->names = PyDict_New();
+    return w->names ? mo_walk_find_arrays(w) : -1;
 }
 
 void
@@ -249,5 +254,5 @@ mo_walk_end(mo_walk *w)
         Py_CLEAR(w->known[i][1]);
     }
     Py_CLEAR(w->names);
-    Py_CLEAR(w->deque);
+    Py_CLEAR(w->ndarray);
 }

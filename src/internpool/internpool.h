@@ -15,6 +15,7 @@ typedef struct {
     PyTypeObject *InternPoolType;     /* owned */
     PyTypeObject *InternPoolInfoType; /* owned; what cache_info() returns */
     PyTypeObject *DedupReportType;    /* owned; what dedup() returns */
+    PyTypeObject *deque;              /* owned; collections.deque */
     mo_hash_key key;                  /* of all pools; set once */
 } mo_internpool_state;
 
