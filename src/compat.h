@@ -676,6 +676,33 @@ mo_managed_values(PyObject *obj)
 }
 #endif
 
+/* Where the attributes are that an instance has no dict for (yet): how many at
+ * most; those that it lacks are NULL.  A class has a name for each. */
+static inline Py_ssize_t
+mo_inline_attributes(PyObject *obj, PyObject ***values)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    if (!PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) ||
+        mo_managed_dict(obj) != NULL ||
+        (*values = mo_managed_values(obj)) == NULL) {
+        return 0;
+    }
+    mo_dict_keys *names =
+        (mo_dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
+    return names != NULL ? MO_LOAD_SIZE(&names->nentries) : 0;
+}
+
+/* The dict that an instance has already, borrowed, or NULL. */
+static inline PyObject *
+mo_dict_of_instance(PyObject *obj)
+{
+    if (PyType_HasFeature(Py_TYPE(obj), Py_TPFLAGS_MANAGED_DICT)) {
+        return mo_managed_dict(obj);
+    }
+    PyObject **place = _PyObject_GetDictPtr(obj);
+    return place != NULL ? *place : NULL;
+}
+
 /* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, -1 if this
  * CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
  * declared in headers that cannot be included here. */

@@ -1,4 +1,4 @@
-"""InternPool.dedup of NumPy arrays of objects, and of the pandas objects they are in."""
+"""InternPool.dedup of NumPy arrays of objects, and of pandas objects with them."""
 
 import gc
 import sys

@@ -33,9 +33,23 @@ find_deque(void)
     return (PyTypeObject *)deque;
 }
 
+static traverseproc
+find_traverse(void)
+{
+    PyObject *some =
+        PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "instance");
+    traverseproc traverse = some ? ((PyTypeObject *)some)->tp_traverse : NULL;
+    Py_XDECREF(some);
+    return traverse;
+}
+
 int
 mo_dedup_setup(PyObject *module, mo_internpool_state *room)
 {
+    room->traverse_instance = find_traverse();
+    if (room->traverse_instance == NULL) {
+        return -1;
+    }
     room->deque = find_deque();
     room->DedupReportType = PyStructSequence_NewType(&report_desc);
     if (room->deque == NULL || room->DedupReportType == NULL) {

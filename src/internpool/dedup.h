@@ -2,12 +2,13 @@
  *
  *   dedup.c           the method and its report
  *   dedup_walk.c      which objects are walked, and in what order
- *   dedup_places.c    lists, sets, NumPy arrays: items in places of memory
+ *   dedup_places.c    lists, attributes, sets, NumPy arrays: items in places of
+ *                     memory
  *   dedup_arrays.c    whether arrays may be written into
  *   dedup_dict.c      dicts: values, and keys
  *   dedup_tuple.c     tuples, which are made anew
  *   dedup_listed.c    keys and others that are listed, walked, written back
- *   dedup_object.c    deques and instances, written by their own means
+ *   dedup_object.c    deques, and which places instances have
  *   seen.c            what was walked already
  *
  * The walk has a stack of its own: nesting has no limit but memory.  One step
@@ -39,7 +40,7 @@ typedef enum {
     MO_SET, /* or frozenset */
     MO_DEQUE,
     MO_ARRAY,    /* a NumPy array */
-    MO_INSTANCE, /* of a class written in Python */
+    MO_INSTANCE, /* of a class made at run time: all in Python, some in C */
 } mo_container;
 
 /* A container to be walked, or walked in part. */
@@ -83,7 +84,6 @@ typedef struct {
     mo_replaced *replaced; /* owned: one tuple before those that hold it */
     size_t replaced_count;
     size_t replaced_capacity;
-    PyObject *names; /* owned dict: class -> list of attribute names */
     PyObject *known[MO_KNOWN_KEYS][2]; /* owned, or NULL */
     mo_intern_counts strings;
     uint64_t containers; /* walked */
@@ -173,6 +173,15 @@ mo_walk_item(mo_walk *w, PyObject *item, bool shared);
  * end the last strings. */
 void
 mo_walk_forget(mo_walk *w);
+
+/* The slots of an instance at `n` offsets, MO_STRINGS at most. */
+int
+mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets,
+              int n);
+
+/* The attributes of one that has them in line, not in a __dict__. */
+int
+mo_walk_attributes(mo_walk *w, PyObject *instance);
 
 /* --- dedup_arrays.c ------------------------------------------------------ */
 

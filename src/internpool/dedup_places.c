@@ -1,5 +1,6 @@
 /* dedup_places.c - containers whose items lie in places of memory, into which
- * dedup() writes: lists, sets, NumPy arrays of objects.  See dedup.h. */
+ * dedup() writes: lists, attributes, sets, NumPy arrays of objects.  See
+ * dedup.h. */
 #include "internpool/dedup.h"
 
 #include <string.h>
@@ -196,6 +197,50 @@ mo_walk_list(mo_walk *w, PyObject *list, Py_ssize_t *position)
                    0
                ? -1
                : *position < PyList_GET_SIZE(list);
+}
+
+/* --- attributes ---------------------------------------------------------- */
+
+/* An instance, and where in it its slots are. */
+typedef struct {
+    PyObject *instance;
+    const Py_ssize_t *offsets;
+} slots;
+
+static inline PyObject **
+slot_place(const void *items, Py_ssize_t position)
+{
+    const slots *of = items;
+    return (PyObject **)((char *)of->instance + of->offsets[position]);
+}
+
+int
+mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets, int n)
+{
+    const slots of = {instance, offsets};
+    return walk_places(w, slot_place, (whole){instance, &of}, 0, n);
+}
+
+static inline PyObject **
+attribute_place(const void *instance, Py_ssize_t position)
+{
+    PyObject **values;
+    return position < mo_inline_attributes((PyObject *)instance, &values)
+               ? &values[position]
+               : NULL;
+}
+
+int
+mo_walk_attributes(mo_walk *w, PyObject *instance)
+{
+    PyObject **values;
+    const Py_ssize_t n = mo_inline_attributes(instance, &values);
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < n; i += MO_STRINGS) {
+        status = walk_places(w, attribute_place, (whole){instance, instance},
+                             i, end_of_part(i, MO_STRINGS, n));
+    }
+    return status;
 }
 
 /* --- sets ---------------------------------------------------------------- */

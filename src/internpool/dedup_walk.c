@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Signals are looked at after so many steps: some milliseconds. */
-#define STEPS_BETWEEN_SIGNALS 16384
+/* Signals are looked at after so much is done: some milliseconds. */
+#define WORK_BETWEEN_SIGNALS 65536
 
 /* --- what to walk -------------------------------------------------------- */
 
@@ -208,10 +208,18 @@ mo_walk_all(mo_walk *w, PyObject *root)
     if (mo_walk_later(w, root, true) < 0) {
         return -1;
     }
+    uint64_t next = WORK_BETWEEN_SIGNALS;
     for (uint64_t steps = 1; w->depth > 0; steps++) {
-        if (step(w) < 0 ||
-            (steps % STEPS_BETWEEN_SIGNALS == 0 && PyErr_CheckSignals() < 0)) {
+        if (step(w) < 0) {
             return -1;
+        }
+        /* A step may be as long as a deque. */
+        uint64_t work = steps + w->containers + w->strings.seen;
+        if (work >= next) {
+            if (PyErr_CheckSignals() < 0) {
+                return -1;
+            }
+            next = work + WORK_BETWEEN_SIGNALS;
         }
     }
     return 0;
@@ -224,8 +232,7 @@ mo_walk_begin(mo_walk *w, PyObject *pool, bool keys, bool values)
                    .room = &mo_state_of(Py_TYPE(pool))->internpool,
                    .keys = keys,
                    .values = values};
-    w->names = PyDict_New();
-    return w->names ? mo_walk_find_arrays(w) : -1;
+    return mo_walk_find_arrays(w);
 }
 
 void
@@ -253,6 +260,5 @@ mo_walk_end(mo_walk *w)
         Py_CLEAR(w->known[i][0]);
         Py_CLEAR(w->known[i][1]);
     }
-    Py_CLEAR(w->names);
     Py_CLEAR(w->ndarray);
 }
