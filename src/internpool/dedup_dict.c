@@ -127,8 +127,7 @@ choose(mo_walk *w, const part *items, choice *strings, choice *tuples)
 static int
 write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 {
-    int there =
-        items->held ? has_item(dict, items->key[i], items->value[i]) : 1;
+    int there = has_item(dict, items->key[i], items->value[i]);
     if (there <= 0) {
         return there;
     }
@@ -136,7 +135,7 @@ write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 }
 
 /* Writes `new`, if that is not what is there already, for the value i of a
- * part. */
+ * part that is held. */
 static int
 write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
@@ -145,24 +144,19 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
         return 0;
     }
     int status;
-    Py_INCREF(old);
     MO_BEGIN_CRITICAL_SECTION(dict);
     status = write_lock_held(dict, items, i, new);
     MO_END_CRITICAL_SECTION();
     if (status > 0) {
-        w->strings.replaced += PyUnicode_CheckExact(old);
-        if (items->held) {
-            items->value[i] = NULL;
-            Py_DECREF(old);
-        }
-        mo_walk_drop(w, old);
-        return 0;
+        items->value[i] = NULL;
+        mo_drop_replaced(w, old);
+        status = 0;
     }
-    Py_DECREF(old);
     return status;
 }
 
-/* The same for a str in a part that is not held. */
+/* The same for a str in a part that is plain and not held: the dict has it, and
+ * to write it runs no code. */
 static inline int
 write_plain(mo_walk *w, PyObject *dict, PyObject *key, PyObject *new,
             PyObject *old)
