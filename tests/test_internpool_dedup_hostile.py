@@ -1,9 +1,11 @@
 """InternPool.dedup of objects that are not what they seem."""
 
 import ctypes
+import functools
 import sys
 import types
-from collections import namedtuple
+from collections import deque, namedtuple
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -135,6 +137,90 @@ class TestModules:
         rows = [module, types]
         assert pool_with("value").dedup(rows).containers == 1
         assert module.name is before  # type: ignore[attr-defined]
+
+
+class OwnError(Exception):
+    pass
+
+
+class OwnDeque(deque):  # type: ignore[type-arg]
+    pass
+
+
+def dict_with_a_hole() -> dict[Any, int]:
+    d = {("key", fresh("value")): 1, 5: 2}
+    del d[5]
+    return d
+
+
+def strided() -> Any:
+    """An array that has the same place, with a tuple in it, twice."""
+    np = pytest.importorskip("numpy", reason="there are no other such arrays")
+    array = np.empty(1, dtype=object)
+    array[0] = (fresh("value"), 1)
+    return np.lib.stride_tricks.as_strided(array, shape=(2,), strides=(0,))
+
+
+def dict_with_a_lost_key() -> dict[Any, Any]:
+    key = Rehashed()
+    d = {key: (fresh("value"), 1), "other": 1}
+    key.hash = 2
+    return d
+
+
+class TestReports:
+    """Of tuples, only what is written in place of others counts."""
+
+    @pytest.mark.parametrize(
+        ("make", "replaced"),
+        [
+            (lambda: [OwnError(fresh("value"))], 0),
+            (lambda: functools.partial(print, fresh("value"), (fresh("value"),)), 0),
+            (lambda: [OwnDeque([(fresh("value"), 1)])], 0),
+            (dict_with_a_hole, 0),
+            (dict_with_a_lost_key, 0),
+            (strided, 0 if free_threaded else 1),
+            (lambda: [((fresh("value"),), fresh("value"))], 2),
+            (lambda: {"key": (fresh("value"), [(fresh("value"),)])}, 2),
+            (lambda: {(fresh("value"), (fresh("value"),)): 1}, 2),
+            (lambda: [[pair, pair] for pair in [(fresh("value"), (1,))]], 1),
+            pytest.param(
+                lambda: deque([(fresh("value"), (fresh("value"),))]),
+                2,
+                marks=pytest.mark.skipif(free_threaded, reason="deques stay"),
+            ),
+        ],
+    )
+    def test_counts(self, make: Callable[[], Any], replaced: int) -> None:
+        pool = pool_with("value", "key", "other")
+        holder = [make()]
+        report = pool.dedup(holder)
+        assert report.replaced == replaced
+        assert report.bytes_freed == replaced * sys.getsizeof("value")
+        assert pool.dedup(holder)[2:] == (0, 0)
+
+    def test_a_shared_string_is_counted_once_at_most(self) -> None:
+        def make() -> list[Any]:
+            value = fresh("value")
+            pair, other = (value, value), (value, 1)
+            return [pair, pair, other, other, value]
+
+        holder = make()
+        report = pool_with("value").dedup(holder)
+        assert report.replaced == 4
+        assert report.bytes_freed <= sys.getsizeof("value")
+
+
+class TestRoots:
+    def test_a_tuple_is_the_same_wherever_it_is_met(self) -> None:
+        inner: list[Any] = []
+        root = (inner, fresh("value"))
+        inner.append(root)
+        inner.append(fresh("value"))
+        pool = pool_with("value")
+        pool.dedup(root)
+        assert root[0][0] is root
+        assert inner[1] is pool.get("value")
 
 
 class TestSharedTuples:

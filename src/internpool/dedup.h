@@ -56,9 +56,10 @@ typedef struct {
     PyObject *tuple;     /* owned: as it was */
     PyObject *made;      /* owned: a plain copy with what changed; or NULL */
     Py_ssize_t position; /* of the item that is looked at */
-    uint64_t bytes;      /* of strings that nothing has but `tuple`, and tuples
-                            in it that nothing else has, and that `made` lacks */
-    bool shared;         /* whether it may be reached again */
+    uint64_t strings; /* that others replace in `made`, and in tuples in it */
+    uint64_t bytes;   /* of those that nothing has but `tuple`, and tuples in
+                            it that nothing else has */
+    bool shared;      /* whether it may be reached again */
 } mo_nested;
 
 /* A shared tuple in whose place another is now. */
@@ -83,7 +84,10 @@ typedef struct {
     size_t nested_capacity;
     mo_replaced *replaced; /* owned: one tuple before those that hold it */
     size_t replaced_count;
+    size_t replaced_written; /* of these, where whoever had them was told */
     size_t replaced_capacity;
+    uint64_t made_strings; /* what tuples made anew replace, and free, once */
+    uint64_t made_bytes;   /* they are written */
     PyObject *known[MO_KNOWN_KEYS][2]; /* owned, or NULL */
     mo_intern_counts strings;
     uint64_t containers; /* walked */
@@ -168,6 +172,11 @@ mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
  * caller holds a tuple, for which Python code may run. */
 PyObject *
 mo_walk_item(mo_walk *w, PyObject *item, bool shared);
+
+/* Counts what is replaced in the tuples that mo_walk_item() gave since the last
+ * call, if they were written; else it is as if they had not been made. */
+void
+mo_walk_settle(mo_walk *w, bool written);
 
 /* Forgets what was seen and releases the tuples that were replaced, which may
  * end the last strings. */

@@ -135,7 +135,7 @@ write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 }
 
 /* Writes `new`, if that is not what is there already, for the value i of a
- * part that is held. */
+ * part that is held: 1 if so, 0 if not, or -1 with an exception set. */
 static int
 write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
@@ -150,7 +150,6 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     if (status > 0) {
         items->value[i] = NULL;
         mo_drop_replaced(w, old);
-        status = 0;
     }
     return status;
 }
@@ -184,7 +183,7 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
     int status = 0;
     for (int i = 0; i < strings->count; i++) {
         const int at = strings->at[i];
-        if (status == 0) {
+        if (status >= 0) {
             status = items->held
                          ? write_value(w, dict, items, at, kept[i])
                          : write_plain(w, dict, items->key[at], kept[i],
@@ -192,7 +191,7 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
         }
         Py_DECREF(kept[i]);
     }
-    return status;
+    return status < 0 ? -1 : 0;
 }
 
 /* Makes the tuple i of a part, which is held, anew if that can be, else walks
@@ -204,9 +203,10 @@ walk_tuple(mo_walk *w, PyObject *dict, part *items, int i, bool shared)
     if (instead == NULL) {
         return -1;
     }
-    int status = write_value(w, dict, items, i, instead);
+    int written = write_value(w, dict, items, i, instead);
+    mo_walk_settle(w, written > 0);
     Py_DECREF(instead);
-    return status;
+    return written < 0 ? -1 : 0;
 }
 
 static int
@@ -392,6 +392,7 @@ write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
     }
     bool alike = exchange_if_alike(dict, made, now, before);
     mo_dict_retire(made);
+    mo_walk_settle(w, alike);
     for (Py_ssize_t i = 0; alike && i < PyList_GET_SIZE(now); i++) {
         if (PyList_GET_ITEM(now, i) != PyList_GET_ITEM(before, i)) {
             mo_drop_replaced(w, mo_take(before, i));
@@ -401,15 +402,42 @@ write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
 }
 
 static int
-walk_keys(mo_walk *w, PyObject *dict)
+replace_keys(mo_walk *w, PyObject *dict, PyObject *before)
 {
-    PyObject *before = PyDict_Keys(dict);
-    PyObject *now = before ? mo_walk_listed(w, before, true) : NULL;
+    PyObject *now = mo_walk_listed(w, before, true);
     int status = now ? 0 : -1;
     if (status == 0 && mo_lists_differ(now, before)) {
         status = write_keys(w, dict, now, before);
     }
+    mo_walk_settle(w, false);
     Py_XDECREF(now);
+    return status;
+}
+
+/* Of a dict that has lost items. */
+static int
+walk_fixed_keys(mo_walk *w, PyObject *keys)
+{
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(keys); i++) {
+        PyObject *key = PyList_GET_ITEM(keys, i);
+        w->strings.seen += PyUnicode_CheckExact(key);
+        status = mo_walk_later(w, key, true);
+    }
+    return status;
+}
+
+static int
+walk_keys(mo_walk *w, PyObject *dict)
+{
+    bool holes;
+    MO_BEGIN_CRITICAL_SECTION(dict);
+    holes = mo_dict_has_holes(dict);
+    MO_END_CRITICAL_SECTION();
+    PyObject *before = PyDict_Keys(dict);
+    int status = before == NULL ? -1
+                 : holes        ? walk_fixed_keys(w, before)
+                                : replace_keys(w, dict, before);
     Py_XDECREF(before);
     return status;
 }

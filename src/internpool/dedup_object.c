@@ -74,7 +74,9 @@ mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
     if (status == 0 && mo_lists_differ(items, before) &&
         PyList_GET_SIZE(items) == PyObject_Size(deque)) {
         status = write_rotating(w, deque, items, before);
+        mo_walk_settle(w, status == 0);
     }
+    mo_walk_settle(w, false);
     Py_XDECREF(items);
     Py_XDECREF(before);
     return status;

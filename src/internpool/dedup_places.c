@@ -127,8 +127,8 @@ intern_places(mo_walk *w, found *part, place_of *at, whole container,
 
 /* --- tuples -------------------------------------------------------------- */
 
-/* Puts another tuple where one is, if it still is there. */
-static MO_ALWAYS_INLINE void
+/* Puts another tuple where one is: whether that still was there. */
+static MO_ALWAYS_INLINE bool
 write_tuple(place_of *at, whole container, Py_ssize_t position,
             PyObject *tuple, PyObject *instead)
 {
@@ -141,6 +141,7 @@ write_tuple(place_of *at, whole container, Py_ssize_t position,
     }
     MO_END_CRITICAL_SECTION();
     Py_XDECREF(replaced);
+    return replaced != NULL;
 }
 
 /* Walks a tuple, of which the place and the caller have a reference each. */
@@ -152,7 +153,7 @@ walk_tuple(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
     if (instead == NULL) {
         return -1;
     }
-    write_tuple(at, container, position, tuple, instead);
+    mo_walk_settle(w, write_tuple(at, container, position, tuple, instead));
     Py_DECREF(instead);
     return 0;
 }

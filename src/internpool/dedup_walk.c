@@ -208,6 +208,10 @@ mo_walk_all(mo_walk *w, PyObject *root)
     if (mo_walk_later(w, root, true) < 0) {
         return -1;
     }
+    if (PyTuple_Check(root)) {
+        /* It stays, wherever it is met. */
+        mo_seen_find(&w->seen, root)->instead = Py_NewRef(root);
+    }
     uint64_t next = WORK_BETWEEN_SIGNALS;
     for (uint64_t steps = 1; w->depth > 0; steps++) {
         if (step(w) < 0) {
