@@ -589,6 +589,16 @@ class TestReport:
         assert report.replaced >= 100
         assert report.bytes_freed == report.replaced * size
 
+    def test_a_string_that_a_tuple_has_twice_is_freed_once(self) -> None:
+        pool = InternPool()
+        pool.intern("north by northwest")
+        once, held = fresh("north by northwest"), fresh("north by northwest")
+        rows = [(once, 1, once), (held, held)]
+        del once
+        report = pool.dedup(rows)
+        assert (report.strings, report.replaced) == (4, 4)
+        assert report.bytes_freed == sys.getsizeof(held)
+
     def test_references(self) -> None:
         np = pytest.importorskip("numpy")
         pool = InternPool()

@@ -51,11 +51,11 @@ mo_intern_strings_lock_held(mo_pool *pool, PyObject *const *strings, int n,
     assert(n <= MO_STRINGS);
     fetch_residents(pool, strings, n, &block);
     for (int i = 0; i < n; i++) {
-        kept[i] = is_too_long(pool, strings[i])
-                      ? mo_pool_bypass_lock_held(pool, strings[i])
-                      : mo_pool_intern_at_lock_held(pool, strings[i],
-                                                    block.hash[i],
-                                                    block.index[i], victims);
+        kept[i] =
+            is_too_long(pool, strings[i])
+                ? mo_pool_bypass_lock_held(pool, strings[i])
+                : mo_pool_intern_at_lock_held(pool, strings[i], block.hash[i],
+                                              block.index[i], victims);
         if (MO_UNLIKELY(kept[i] == NULL)) {
             while (i-- > 0) {
                 Py_DECREF(kept[i]); /* `strings` has it too, or the pool */

@@ -184,10 +184,9 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
     for (int i = 0; i < strings->count; i++) {
         const int at = strings->at[i];
         if (status >= 0) {
-            status = items->held
-                         ? write_value(w, dict, items, at, kept[i])
-                         : write_plain(w, dict, items->key[at], kept[i],
-                                       strings->value[i]);
+            status = items->held ? write_value(w, dict, items, at, kept[i])
+                                 : write_plain(w, dict, items->key[at],
+                                               kept[i], strings->value[i]);
         }
         Py_DECREF(kept[i]);
     }

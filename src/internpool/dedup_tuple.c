@@ -86,6 +86,26 @@ put(mo_walk *w, Py_ssize_t position, PyObject *item)
     return 0;
 }
 
+/* Whether nothing but a tuple has the string i of n of its items, which counts
+ * where it stands first among them. */
+static bool
+goes_with_tuple(PyObject *const *string, int n, int i)
+{
+    Py_ssize_t times = 0;
+    if (Py_REFCNT(string[i]) == 1) {
+        return true;
+    }
+    for (int j = 0; j < n; j++) {
+        if (string[j] == string[i]) {
+            if (j < i) {
+                return false;
+            }
+            times++;
+        }
+    }
+    return Py_REFCNT(string[i]) == times;
+}
+
 /* Interns the strings among up to MO_STRINGS items of the tuple on top. */
 static int
 intern_part(mo_walk *w, Py_ssize_t start, Py_ssize_t stop)
@@ -119,7 +139,7 @@ intern_part(mo_walk *w, Py_ssize_t start, Py_ssize_t stop)
     }
     /* Now that the copy has none of those replaced, but the tuple still does. */
     for (int i = 0; status == 0 && i < n; i++) {
-        if (kept[i] != string[i] && Py_REFCNT(string[i]) == 1) {
+        if (kept[i] != string[i] && goes_with_tuple(string, n, i)) {
             w->nested[w->nested_depth - 1].bytes += mo_str_size(string[i]);
         }
     }

@@ -109,9 +109,10 @@ mo_internpool_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf,
 
 /* --- lookups that add nothing ------------------------------------------- */
 
-/* Readies the argument of a lookup; 0, or -1 with an exception set. */
+/* Readies and hashes the argument of a lookup: 1, or 0 if it is too long to be
+ * resident, or -1 with an exception set. */
 static int
-check_lookup(PyObject *string)
+hash_lookup(PyObject *op, PyObject *string, uint64_t *hash)
 {
     if (!PyUnicode_CheckExact(string)) {
         PyErr_Format(PyExc_TypeError,
@@ -119,23 +120,33 @@ check_lookup(PyObject *string)
                      Py_TYPE(string)->tp_name);
         return -1;
     }
-    return MO_STR_READY(string);
-}
-
-/* The equal resident, a new reference; NULL without an exception if none. */
-static PyObject *
-find(PyObject *op, PyObject *string)
-{
+    if (MO_STR_READY(string) < 0) {
+        return -1;
+    }
     mo_pool *pool = mo_pool_of(op);
     if (mo_pool_is_too_long(pool, string)) {
-        return NULL; /* no need to hash it */
+        return 0;
     }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    PyObject *resident;
+    *hash = mo_hash_str(pool->key, string);
+    return 1;
+}
+
+/* 1 and the equal resident, a new reference; 0 and NULL if there is none; -1
+ * with an exception set. */
+static int
+find(PyObject *op, PyObject *string, PyObject **resident)
+{
+    uint64_t hash;
+    int status = hash_lookup(op, string, &hash);
+    *resident = NULL;
+    if (status <= 0) {
+        return status;
+    }
     MO_BEGIN_CRITICAL_SECTION(op);
-    resident = Py_XNewRef(mo_pool_find_lock_held(pool, string, hash));
+    *resident =
+        Py_XNewRef(mo_pool_find_lock_held(mo_pool_of(op), string, hash));
     MO_END_CRITICAL_SECTION();
-    return resident;
+    return *resident != NULL;
 }
 
 const char mo_internpool_get_doc[] = PyDoc_STR(
@@ -157,12 +168,10 @@ mo_internpool_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
                      nargs);
         return NULL;
     }
-    if (check_lookup(args[0]) < 0) {
-        return NULL;
-    }
-    PyObject *resident = find(op, args[0]);
-    if (resident != NULL) {
-        return resident;
+    PyObject *resident;
+    int found = find(op, args[0], &resident);
+    if (found != 0) {
+        return found < 0 ? NULL : resident;
     }
     return Py_NewRef(nargs == 2 ? args[1] : Py_None);
 }
@@ -170,12 +179,10 @@ mo_internpool_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 int
 mo_internpool_contains(PyObject *op, PyObject *string)
 {
-    if (check_lookup(string) < 0) {
-        return -1;
-    }
-    PyObject *resident = find(op, string);
+    PyObject *resident;
+    int found = find(op, string, &resident);
     Py_XDECREF(resident);
-    return resident != NULL;
+    return found;
 }
 
 /* --- one string out, or kept in ------------------------------------------ */
@@ -192,20 +199,16 @@ const char mo_internpool_discard_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_discard(PyObject *op, PyObject *string)
 {
-    if (check_lookup(string) < 0) {
-        return NULL;
+    uint64_t hash;
+    PyObject *resident = NULL;
+    int status = hash_lookup(op, string, &hash);
+    if (status > 0) {
+        MO_BEGIN_CRITICAL_SECTION(op);
+        resident = mo_pool_discard_lock_held(mo_pool_of(op), string, hash);
+        MO_END_CRITICAL_SECTION();
+        Py_XDECREF(resident);
     }
-    mo_pool *pool = mo_pool_of(op);
-    if (mo_pool_is_too_long(pool, string)) {
-        Py_RETURN_FALSE;
-    }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    PyObject *resident;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    resident = mo_pool_discard_lock_held(pool, string, hash);
-    MO_END_CRITICAL_SECTION();
-    Py_XDECREF(resident);
-    return PyBool_FromLong(resident != NULL);
+    return status < 0 ? NULL : PyBool_FromLong(resident != NULL);
 }
 
 const char mo_internpool_pin_doc[] = PyDoc_STR(
@@ -281,17 +284,13 @@ const char mo_internpool_unpin_doc[] = PyDoc_STR(
 PyObject *
 mo_internpool_unpin(PyObject *op, PyObject *string)
 {
-    if (check_lookup(string) < 0) {
-        return NULL;
+    uint64_t hash;
+    bool was_pinned = false;
+    int status = hash_lookup(op, string, &hash);
+    if (status > 0) {
+        MO_BEGIN_CRITICAL_SECTION(op);
+        was_pinned = mo_pool_unpin_lock_held(mo_pool_of(op), string, hash);
+        MO_END_CRITICAL_SECTION();
     }
-    mo_pool *pool = mo_pool_of(op);
-    if (mo_pool_is_too_long(pool, string)) {
-        Py_RETURN_FALSE;
-    }
-    uint64_t hash = mo_hash_str(pool->key, string);
-    bool was_pinned;
-    MO_BEGIN_CRITICAL_SECTION(op);
-    was_pinned = mo_pool_unpin_lock_held(pool, string, hash);
-    MO_END_CRITICAL_SECTION();
-    return PyBool_FromLong(was_pinned);
+    return status < 0 ? NULL : PyBool_FromLong(was_pinned);
 }
