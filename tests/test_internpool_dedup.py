@@ -216,6 +216,19 @@ class TestKinds:
         del rows[0]["north"]
         assert "north" not in rows[0]
 
+    def test_interned_keys_stay(self) -> None:
+        names = [sys.intern(f"name_{i}") for i in range(40)]
+        for name in names:
+            self.pool.pin(fresh(name))
+        space = types.SimpleNamespace(**dict.fromkeys(names, 1))
+        mixed = {names[0]: 1, fresh(names[1]): 2, fresh("north"): 3}
+        self.dedup([space, mixed])
+        assert list(map(id, vars(space))) == list(map(id, names))
+        first, second, third = mixed
+        assert first is names[0]
+        assert second is self.pool.get(names[1])
+        assert third is self.north
+
     def test_dict_subclasses(self) -> None:
         counted = collections.Counter({fresh("north"): 3})
         default = defaultdict(list, {fresh("north"): [fresh("north")]})

@@ -227,9 +227,17 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 
 /* --- keys ---------------------------------------------------------------- */
 
-/* Whether interning a key that is not known gives another object: 1 or 0, or
- * -1 with an exception set.  It is known then, and the older of the two that
- * were in its places is not any more. */
+/* Names in code are interned strings, which CPython finds by their addresses:
+ * no other is as good a key. */
+static inline bool
+stays(PyObject *key)
+{
+    return PyUnicode_CheckExact(key) && PyUnicode_CHECK_INTERNED(key);
+}
+
+/* Whether interning a key that is not known gives another object to be in its
+ * place: 1 or 0, or -1 with an exception set.  If not it is known then, and the
+ * older of the two that were in its places is not any more. */
 static int
 learn_key(mo_walk *w, PyObject **places, PyObject *key)
 {
@@ -240,14 +248,15 @@ learn_key(mo_walk *w, PyObject **places, PyObject *key)
     if (kept == NULL) {
         return -1;
     }
-    if (kept == key) {
-        PyObject *oldest = places[1];
-        places[1] = places[0];
-        places[0] = Py_NewRef(key);
-        Py_XDECREF(oldest); /* a str: runs no code */
-    }
     Py_DECREF(kept);
-    return kept != key;
+    if (kept != key && !stays(key)) {
+        return 1;
+    }
+    PyObject *oldest = places[1];
+    places[1] = places[0];
+    places[0] = Py_NewRef(key);
+    Py_XDECREF(oldest); /* a str: runs no code */
+    return 0;
 }
 
 /* Whether a key is another object than interning it gives: 1 or 0, or -1 with
@@ -400,10 +409,24 @@ write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
     return 0;
 }
 
+/* A new list of what is to be in place of keys. */
+static PyObject *
+list_new_keys(mo_walk *w, PyObject *before)
+{
+    PyObject *now = mo_walk_listed(w, before, true);
+    for (Py_ssize_t i = 0; now != NULL && i < PyList_GET_SIZE(now); i++) {
+        PyObject *key = PyList_GET_ITEM(before, i);
+        if (stays(key)) {
+            (void)PyList_SetItem(now, i, Py_NewRef(key)); /* cannot fail */
+        }
+    }
+    return now;
+}
+
 static int
 replace_keys(mo_walk *w, PyObject *dict, PyObject *before)
 {
-    PyObject *now = mo_walk_listed(w, before, true);
+    PyObject *now = list_new_keys(w, before);
     int status = now ? 0 : -1;
     if (status == 0 && mo_lists_differ(now, before)) {
         status = write_keys(w, dict, now, before);
