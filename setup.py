@@ -76,6 +76,7 @@ SOURCES = [
     "src/internpool/dedup.c",
     "src/internpool/dedup_arrays.c",
     "src/internpool/dedup_dict.c",
+    "src/internpool/dedup_table.c",
     "src/internpool/dedup_listed.c",
     "src/internpool/dedup_object.c",
     "src/internpool/dedup_places.c",

@@ -484,6 +484,14 @@ typedef struct {
     char indices[];      /* then the entries */
 } mo_dict_keys;
 
+/* Whether all keys of a dict are exact strs, so that to look one up runs no
+ * code; locked by the caller.  False of some that had others once. */
+static inline bool
+mo_dict_has_str_keys(PyObject *dict)
+{
+    return ((const mo_dict_keys *)((PyDictObject *)dict)->ma_keys)->kind != 0;
+}
+
 /* Whether a dict has the entries of items that were deleted; locked by the
  * caller. */
 static inline bool

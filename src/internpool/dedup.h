@@ -5,7 +5,8 @@
  *   dedup_places.c    lists, attributes, sets, NumPy arrays: items in places of
  *                     memory
  *   dedup_arrays.c    whether arrays may be written into
- *   dedup_dict.c      dicts: values, and keys
+ *   dedup_dict.c      dicts: values under strs
+ *   dedup_table.c     dicts: keys, and values under others
  *   dedup_tuple.c     tuples, which are made anew
  *   dedup_listed.c    keys and others that are listed, walked, written back
  *   dedup_object.c    deques, and which places instances have
@@ -191,6 +192,22 @@ mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets,
 /* The attributes of one that has them in line, not in a __dict__. */
 int
 mo_walk_attributes(mo_walk *w, PyObject *instance);
+
+/* --- dedup_table.c ------------------------------------------------------- */
+
+/* Names in code are interned strings, which CPython finds by their addresses:
+ * no other is as good a key.  Of exact strs. */
+static inline bool
+mo_key_stays(PyObject *key)
+{
+    return PyUnicode_CHECK_INTERNED(key) != 0;
+}
+
+int
+mo_walk_keys(mo_walk *w, PyObject *dict);
+
+/* The values of a dict with keys that are not all exact strs. */
+mo_walk_part mo_walk_mixed;
 
 /* --- dedup_arrays.c ------------------------------------------------------ */
 

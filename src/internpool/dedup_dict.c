@@ -1,29 +1,16 @@
 /* dedup_dict.c - dicts for dedup(): see dedup.h.
  *
- * Values are written like any assignment.  Nothing replaces a key and keeps
- * the order, so a dict with a key to be replaced is built anew beside, and the
- * two exchange their tables, which can neither fail half way nor run code.
- * Other threads may still be reading the old one, which is freed like one that
- * a dict has outgrown. */
+ * As long as all keys are exact strs, to look one up runs no code, so that a
+ * value can be written like any assignment where it still is.  Keys that are to
+ * be replaced, and values under other keys, are the business of dedup_table.c. */
 #include "internpool/dedup.h"
-
-/* Whether a dict has a value under a key: 1 or 0, or -1 with an exception set.
- * Other code may have changed that; and a key of a class with a __hash__ may
- * have another one than when it was stored, so that to assign would add it. */
-static int
-has_item(PyObject *dict, PyObject *key, PyObject *value)
-{
-    PyObject *found = PyDict_GetItemWithError(dict, key);
-    return found ? found == value : -(PyErr_Occurred() != NULL);
-}
 
 /* --- values -------------------------------------------------------------- */
 
 /* A part of a dict. */
 typedef struct {
     int count;
-    bool plain; /* whether it is all there is, under exact strs: then to assign
-                   compares the key with no other object, so runs no code */
+    bool plain; /* whether all keys of the dict are exact strs */
     bool held;  /* whether keys and values are owned, else borrowed */
     PyObject *key[MO_STRINGS];
     PyObject *value[MO_STRINGS];
@@ -54,11 +41,10 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
         mo_str_fetch(value);
-        items->plain &= PyUnicode_CheckExact(key);
         items->key[items->count] = key;
         items->value[items->count++] = value;
     }
-    items->plain &= items->count == PyDict_GET_SIZE(dict);
+    items->plain = mo_dict_has_str_keys(dict);
     if (MO_FREE_THREADED) {
         hold(items);
     }
@@ -69,7 +55,6 @@ static void
 read_part(PyObject *dict, Py_ssize_t *position, part *items)
 {
     items->count = 0;
-    items->plain = true;
     items->held = false;
     MO_BEGIN_CRITICAL_SECTION(dict);
     read_part_lock_held(dict, position, items);
@@ -127,9 +112,9 @@ choose(mo_walk *w, const part *items, choice *strings, choice *tuples)
 static int
 write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 {
-    int there = has_item(dict, items->key[i], items->value[i]);
-    if (there <= 0) {
-        return there;
+    if (!mo_dict_has_str_keys(dict) ||
+        PyDict_GetItemWithError(dict, items->key[i]) != items->value[i]) {
+        return PyErr_Occurred() ? -1 : 0;
     }
     return PyDict_SetItem(dict, items->key[i], new) < 0 ? -1 : 1;
 }
@@ -154,8 +139,8 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     return status;
 }
 
-/* The same for a str in a part that is plain and not held: the dict has it, and
- * to write it runs no code. */
+/* The same for a str in a part that is not held: the dict has it, as no code has
+ * run since. */
 static inline int
 write_plain(mo_walk *w, PyObject *dict, PyObject *key, PyObject *new,
             PyObject *old)
@@ -213,7 +198,7 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 {
     choice strings, tuples;
     int status = choose(w, items, &strings, &tuples);
-    if (status == 0 && (!items->plain || tuples.count > 0)) {
+    if (status == 0 && tuples.count > 0) {
         hold(items);
     }
     if (status == 0 && w->values && strings.count > 0) {
@@ -226,14 +211,6 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 }
 
 /* --- keys ---------------------------------------------------------------- */
-
-/* Names in code are interned strings, which CPython finds by their addresses:
- * no other is as good a key. */
-static inline bool
-stays(PyObject *key)
-{
-    return PyUnicode_CheckExact(key) && PyUnicode_CHECK_INTERNED(key);
-}
 
 /* Whether interning a key that is not known gives another object to be in its
  * place: 1 or 0, or -1 with an exception set.  If not it is known then, and the
@@ -249,7 +226,7 @@ learn_key(mo_walk *w, PyObject **places, PyObject *key)
         return -1;
     }
     Py_DECREF(kept);
-    if (kept != key && !stays(key)) {
+    if (kept != key && !mo_key_stays(key)) {
         return 1;
     }
     PyObject *oldest = places[1];
@@ -310,172 +287,23 @@ wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
     return status;
 }
 
-/* A new dict of the same values under the new keys; with fewer of them if one
- * of the old keys cannot be found, so that their hashes stay as they are. */
-static PyObject *
-with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
-{
-    PyObject *made = PyDict_New();
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
-                           PyDict_Next(dict, &position, &key, &value) &&
-                           key == PyList_GET_ITEM(before, i);
-         i++) {
-        Py_INCREF(key);
-        Py_INCREF(value);
-        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
-        int status = found > 0
-                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
-                         : found;
-        Py_DECREF(key);
-        Py_DECREF(value);
-        if (status < 0) {
-            Py_CLEAR(made);
-        }
-        if (found <= 0) {
-            break;
-        }
-    }
-    return made;
-}
-
-/* Whether two dicts hold the same values in the same places, `made` under the
- * keys that are listed.  A loop over the dict, suspended meanwhile, knows its
- * place in the table, a reversed one even behind the last item: so a dict that
- * has lost items keeps its keys. */
-static bool
-are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
-                    PyObject *before)
-{
-    PyObject *key, *value, *made_key, *made_value;
-    Py_ssize_t at = 0, made_at = 0, i = 0;
-    for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
-           PyDict_Next(made, &made_at, &made_key, &made_value);
-         i++) {
-        if (key != PyList_GET_ITEM(before, i) || value != made_value ||
-            made_key != PyList_GET_ITEM(now, i) || at != made_at) {
-            return false;
-        }
-    }
-    return i == PyDict_GET_SIZE(dict) && i == PyDict_GET_SIZE(made) &&
-           !mo_dict_has_holes(dict);
-}
-
-/* Exchanges the tables of two dicts that have no split one. */
-static void
-exchange_tables_lock_held(PyDictObject *a, PyDictObject *b)
-{
-    PyDictKeysObject *keys = a->ma_keys;
-    MO_STORE_POINTER(&a->ma_keys, b->ma_keys);
-    MO_STORE_POINTER(&b->ma_keys, keys);
-    assert(a->ma_used == b->ma_used);
-    assert(a->ma_values == NULL && b->ma_values == NULL);
-}
-
-/* Whether the tables of two dicts that are alike have been exchanged. */
-static bool
-exchange_if_alike(PyObject *dict, PyObject *made, PyObject *now,
-                  PyObject *before)
-{
-    bool alike;
-    MO_BEGIN_CRITICAL_SECTION2(dict, made);
-    alike = are_alike_lock_held(dict, made, now, before);
-    if (alike) {
-        exchange_tables_lock_held((PyDictObject *)dict, (PyDictObject *)made);
-    }
-    MO_END_CRITICAL_SECTION2();
-    return alike;
-}
-
-static int
-write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
-{
-    PyObject *made;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    made = with_keys_lock_held(dict, now, before);
-    MO_END_CRITICAL_SECTION();
-    if (made == NULL) {
-        return -1;
-    }
-    bool alike = exchange_if_alike(dict, made, now, before);
-    mo_dict_retire(made);
-    mo_walk_settle(w, alike);
-    for (Py_ssize_t i = 0; alike && i < PyList_GET_SIZE(now); i++) {
-        if (PyList_GET_ITEM(now, i) != PyList_GET_ITEM(before, i)) {
-            mo_drop_replaced(w, mo_take(before, i));
-        }
-    }
-    return 0;
-}
-
-/* A new list of what is to be in place of keys. */
-static PyObject *
-list_new_keys(mo_walk *w, PyObject *before)
-{
-    PyObject *now = mo_walk_listed(w, before, true);
-    for (Py_ssize_t i = 0; now != NULL && i < PyList_GET_SIZE(now); i++) {
-        PyObject *key = PyList_GET_ITEM(before, i);
-        if (stays(key)) {
-            (void)PyList_SetItem(now, i, Py_NewRef(key)); /* cannot fail */
-        }
-    }
-    return now;
-}
-
-static int
-replace_keys(mo_walk *w, PyObject *dict, PyObject *before)
-{
-    PyObject *now = list_new_keys(w, before);
-    int status = now ? 0 : -1;
-    if (status == 0 && mo_lists_differ(now, before)) {
-        status = write_keys(w, dict, now, before);
-    }
-    mo_walk_settle(w, false);
-    Py_XDECREF(now);
-    return status;
-}
-
-/* Of a dict that has lost items. */
-static int
-walk_fixed_keys(mo_walk *w, PyObject *keys)
-{
-    int status = 0;
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(keys); i++) {
-        PyObject *key = PyList_GET_ITEM(keys, i);
-        w->strings.seen += PyUnicode_CheckExact(key);
-        status = mo_walk_later(w, key, true);
-    }
-    return status;
-}
-
-static int
-walk_keys(mo_walk *w, PyObject *dict)
-{
-    bool holes;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    holes = mo_dict_has_holes(dict);
-    MO_END_CRITICAL_SECTION();
-    PyObject *before = PyDict_Keys(dict);
-    int status = before == NULL ? -1
-                 : holes        ? walk_fixed_keys(w, before)
-                                : replace_keys(w, dict, before);
-    Py_XDECREF(before);
-    return status;
-}
-
 int
 mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
 {
-    const bool first = *position == 0;
+    const Py_ssize_t start = *position;
     part items;
     read_part(dict, position, &items);
-    int status = first ? wants_keys(w, dict, &items, *position) : 0;
+    int status = start == 0 ? wants_keys(w, dict, &items, *position) : 0;
     if (status > 0) {
         let_go(&items);
-        status = walk_keys(w, dict);
+        status = mo_walk_keys(w, dict);
         *position = 0;
         read_part(dict, position, &items);
+    }
+    if (status == 0 && !items.plain) {
+        let_go(&items);
+        *position = start;
+        return mo_walk_mixed(w, dict, position);
     }
     if (status == 0) {
         status = walk_part(w, dict, &items);
