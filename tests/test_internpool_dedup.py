@@ -640,6 +640,20 @@ class TestReport:
         del everything
         assert references() == before
 
+    def test_references_of_more_keys_than_are_known_by_address(self) -> None:
+        keys = [f"column {i}" for i in range(2000)]
+        pool = InternPool()
+        pool.intern_list(keys)
+        before = [sys.getrefcount(key) for key in keys]
+        rows = [dict.fromkeys(keys[i : i + 10]) for i in range(0, 1990, 5)]
+        copies = [{fresh(key): 1 for key in row} for row in rows]
+        report = pool.dedup([rows, copies])
+        assert report[:3] == (3 + 2 * 398, 2 * 3980, 3980)
+        for row, copied in zip(rows, copies, strict=True):
+            assert [id(key) for key in row] == [id(key) for key in copied]
+        del rows, copies, row, copied
+        assert [sys.getrefcount(key) for key in keys] == before
+
     def test_instances_do_not_grow(self) -> None:
         class Queue(deque[str]):
             pass

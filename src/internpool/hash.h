@@ -33,10 +33,13 @@ int
 mo_hash_key_init(mo_hash_key *key);
 
 static inline uint64_t
-mo_hash_nh(const uint32_t word[2], uint64_t eight_bytes)
+mo_hash_nh(const uint32_t word[2], const char *eight_bytes)
 {
-    uint32_t low = word[0] + (uint32_t)eight_bytes;
-    uint32_t high = word[1] + (uint32_t)(eight_bytes >> 32);
+    uint32_t low, high;
+    memcpy(&low, eight_bytes, sizeof low);
+    memcpy(&high, eight_bytes + sizeof low, sizeof high);
+    low += word[0];
+    high += word[1];
     return (uint64_t)low * high;
 }
 
@@ -54,16 +57,17 @@ mo_hash_bytes(const mo_hash_key *key, const char *bytes, size_t n)
 {
     const uint32_t *word = key->word;
     uint64_t sum = n * key->length;
-    if (n <= 8) {
-        sum += mo_hash_nh(word, mo_bytes_word(bytes, n));
-        return mo_hash_finish(key, sum);
+    if (n < 8) {
+        char padded[8] = {0};
+        memcpy(padded, bytes, n);
+        return mo_hash_finish(key, sum + mo_hash_nh(word, padded));
     }
     /* The last 8 bytes may overlap those before: no tail to handle. */
     const char *last = bytes + n - 8;
     for (; bytes < last; bytes += 8, word += 2) {
-        sum += mo_hash_nh(word, mo_bytes_word(bytes, 8));
+        sum += mo_hash_nh(word, bytes);
     }
-    return mo_hash_finish(key, sum + mo_hash_nh(word, mo_bytes_word(last, 8)));
+    return mo_hash_finish(key, sum + mo_hash_nh(word, last));
 }
 
 static inline uint64_t

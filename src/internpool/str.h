@@ -34,52 +34,14 @@ mo_str_nbytes(PyObject *string)
            (size_t)PyUnicode_KIND(string);
 }
 
-/* Up to 8 bytes as a word that no others of the same number have. */
-static inline uint64_t
-mo_bytes_word(const char *bytes, size_t n)
-{
-    if (n < 4) {
-        const unsigned char *byte = (const unsigned char *)bytes;
-        return n == 0 ? 0
-                      : byte[0] | (uint32_t)byte[n / 2] << 8 |
-                            (uint32_t)byte[n - 1] << 16;
-    }
-    /* These may overlap. */
-    uint32_t low, high;
-    memcpy(&low, bytes, sizeof low);
-    memcpy(&high, bytes + n - sizeof high, sizeof high);
-    return (uint64_t)high << 32 | low;
-}
-
-/* What memcmp() says, at a third of its instructions for most strings. */
-static inline bool
-mo_bytes_equal(const char *a, const char *b, size_t n)
-{
-    if (n <= 8) {
-        return mo_bytes_word(a, n) == mo_bytes_word(b, n);
-    }
-    if (n > 64) {
-        return memcmp(a, b, n) == 0;
-    }
-    for (size_t i = 0; i < n - 8; i += 8) {
-        uint64_t x, y;
-        memcpy(&x, a + i, sizeof x);
-        memcpy(&y, b + i, sizeof y);
-        if (x != y) {
-            return false;
-        }
-    }
-    return memcmp(a + n - 8, b + n - 8, 8) == 0;
-}
-
 /* Equal strings have the same kind: PEP 393 keeps each in its narrowest. */
 static inline bool
 mo_str_equal(PyObject *a, PyObject *b)
 {
     return a == b || (PyUnicode_GET_LENGTH(a) == PyUnicode_GET_LENGTH(b) &&
                       PyUnicode_KIND(a) == PyUnicode_KIND(b) &&
-                      mo_bytes_equal(PyUnicode_DATA(a), PyUnicode_DATA(b),
-                                     mo_str_nbytes(a)));
+                      memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
+                             mo_str_nbytes(a)) == 0);
 }
 
 static inline bool
@@ -87,8 +49,8 @@ mo_str_equal_text(PyObject *string, const mo_text *text)
 {
     return (size_t)PyUnicode_GET_LENGTH(string) == text->length &&
            (unsigned)PyUnicode_KIND(string) == text->kind &&
-           mo_bytes_equal(PyUnicode_DATA(string), text->data,
-                          text->length * text->kind);
+           memcmp(PyUnicode_DATA(string), text->data,
+                  text->length * text->kind) == 0;
 }
 
 /* Bytes of the object, what sys.getsizeof says of a str that caches no UTF-8
