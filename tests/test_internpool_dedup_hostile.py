@@ -378,8 +378,9 @@ class TestCodeRunByComparisons:
             def __hash__(self) -> int:
                 return 5
 
-        simple = [5, 0.5, True, None, (1, ("a", None)), Named("b"), Plain(), "c"]
-        for keys in (simple, [*simple, Hashed(), b"bytes", frozenset(["d"])]):
+        simple = [5, 0.5, True, None, (1, ("a", b"")), Named("b"), Plain(), "c", b"d"]
+        simple.append(frozenset(["e"]))
+        for keys in (simple, [*simple, Hashed(), frozenset([Hashed()])]):
             for holes in (False, True):
                 mixed = kind({key: fresh("value") for key in keys})
                 if holes:

@@ -13,6 +13,10 @@
  * each part.  No part has fewer than MO_STRINGS values. */
 #define PARTS 8
 
+/* Keys in keys that are looked at: few have more, and all may have common ones,
+ * as many times as there are ways to them. */
+#define NESTING 8
+
 /* What is replaced in a dict, in lists that nothing else knows. */
 typedef struct {
     PyObject *keys, *new_keys;     /* all, in order */
@@ -227,22 +231,31 @@ compares_like(PyObject *key, const PyTypeObject *type)
            Py_TYPE(key)->tp_hash == type->tp_hash;
 }
 
-/* Whether to look a key up among others like it runs no code.  Bytes, which may
- * warn of strs, do. */
+/* Whether to look a key up among others like it runs no code; but for a warning
+ * of `python -b`, if bytes and a str have the same hash. */
 static bool
 is_simple(PyObject *key, int nesting)
 {
-    if (!PyTuple_Check(key)) {
-        return compares_like(key, &PyUnicode_Type) ||
-               compares_like(key, &PyLong_Type) ||
-               compares_like(key, &PyFloat_Type) || key == Py_None ||
-               compares_like(key, &PyBaseObject_Type);
+    bool simple = nesting-- > 0;
+    if (PyTuple_Check(key) && compares_like(key, &PyTuple_Type)) {
+        for (Py_ssize_t i = 0; simple && i < PyTuple_GET_SIZE(key); i++) {
+            simple = is_simple(PyTuple_GET_ITEM(key, i), nesting);
+        }
+        return simple;
     }
-    bool simple = nesting > 0 && compares_like(key, &PyTuple_Type);
-    for (Py_ssize_t i = 0; simple && i < PyTuple_GET_SIZE(key); i++) {
-        simple = is_simple(PyTuple_GET_ITEM(key, i), nesting - 1);
+    if (PyFrozenSet_CheckExact(key)) {
+        const PySetObject *set = (PySetObject *)key;
+        for (Py_ssize_t i = 0; simple && i <= set->mask; i++) {
+            PyObject *item = set->table[i].key;
+            simple = item == NULL || is_simple(item, nesting);
+        }
+        return simple;
     }
-    return simple;
+    return compares_like(key, &PyUnicode_Type) ||
+           compares_like(key, &PyLong_Type) ||
+           compares_like(key, &PyBytes_Type) ||
+           compares_like(key, &PyFloat_Type) || key == Py_None ||
+           compares_like(key, &PyBaseObject_Type);
 }
 
 static bool
@@ -251,7 +264,7 @@ has_simple_keys_lock_held(PyObject *dict)
     Py_ssize_t position = 0;
     PyObject *key;
     while (PyDict_Next(dict, &position, &key, NULL)) {
-        if (!is_simple(key, 2)) {
+        if (!is_simple(key, NESTING)) {
             return false;
         }
     }
