@@ -83,9 +83,10 @@ class Color(enum.Enum):
 needs_a_gil = pytest.mark.skipif(
     free_threaded, reason="deques and arrays are left alone without a GIL"
 )
-# Other threads may look into frozensets without a lock, if there is no GIL.
+# Other threads may look into frozensets and deques without a lock, if there is no
+# GIL.
 SETS = (set,) if free_threaded else (set, frozenset)
-DEDUPED = (list, tuple, *SETS, deque)
+DEDUPED = (list, tuple, *SETS) if free_threaded else (list, tuple, *SETS, deque)
 
 
 def strings_in(value: Any) -> Iterator[str]:
