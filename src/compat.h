@@ -690,14 +690,16 @@ static inline Py_ssize_t
 mo_inline_attributes(PyObject *obj, PyObject ***values)
 {
     PyTypeObject *type = Py_TYPE(obj);
+    *values = NULL;
     if (!PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) ||
-        mo_managed_dict(obj) != NULL ||
-        (*values = mo_managed_values(obj)) == NULL) {
+        mo_managed_dict(obj) != NULL) {
         return 0;
     }
+    *values = mo_managed_values(obj);
     mo_dict_keys *names =
         (mo_dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
-    return names != NULL ? MO_LOAD_SIZE(&names->nentries) : 0;
+    return *values != NULL && names != NULL ? MO_LOAD_SIZE(&names->nentries)
+                                            : 0;
 }
 
 /* The dict that an instance has already, borrowed, or NULL. */

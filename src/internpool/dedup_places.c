@@ -235,7 +235,10 @@ int
 mo_walk_attributes(mo_walk *w, PyObject *instance)
 {
     PyObject **values;
-    const Py_ssize_t n = mo_inline_attributes(instance, &values);
+    Py_ssize_t n;
+    MO_BEGIN_CRITICAL_SECTION(instance);
+    n = mo_inline_attributes(instance, &values);
+    MO_END_CRITICAL_SECTION();
     int status = 0;
     for (Py_ssize_t i = 0; status == 0 && i < n; i += MO_STRINGS) {
         status = walk_places(w, attribute_place, (whole){instance, instance},

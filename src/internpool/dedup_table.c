@@ -243,7 +243,7 @@ is_simple(PyObject *key, int nesting)
         }
         return simple;
     }
-    if (PyFrozenSet_CheckExact(key)) {
+    if (PyFrozenSet_Check(key) && compares_like(key, &PyFrozenSet_Type)) {
         const PySetObject *set = (PySetObject *)key;
         for (Py_ssize_t i = 0; simple && i <= set->mask; i++) {
             PyObject *item = set->table[i].key;
