@@ -9,9 +9,9 @@
  * freed like one that a dict has outgrown. */
 #include "internpool/dedup.h"
 
-/* Parts of a dict that has simple keys, see below: they are all looked at for
- * each part.  No part has fewer than MO_STRINGS values. */
-#define PARTS 8
+/* Parts of a dict that has simple keys, see below: all of them are looked at for
+ * each part, which has no fewer than MO_STRINGS values. */
+#define PARTS 4
 
 /* Keys in keys that are looked at: few have more, and all may have common ones,
  * as many times as there are ways to them. */
@@ -19,16 +19,18 @@
 
 /* What is replaced in a dict, in lists that nothing else knows. */
 typedef struct {
-    PyObject *keys, *new_keys;     /* all, in order */
-    PyObject *values, *new_values; /* the same, None for what is no string and
-                                      no tuple; or NULL */
+    PyObject *keys, *new_keys; /* all, in order */
+    PyObject *values,
+        *new_values; /* the first ones, None for what is no string
+                                      and no tuple; or NULL */
 } change;
 
 /* What is to be where a value is that is number i. */
 static PyObject *
 new_value(const change *c, Py_ssize_t i, PyObject *value)
 {
-    return c->values != NULL && PyList_GET_ITEM(c->values, i) == value
+    return c->values != NULL && i < PyList_GET_SIZE(c->values) &&
+                   PyList_GET_ITEM(c->values, i) == value
                ? PyList_GET_ITEM(c->new_values, i)
                : value;
 }
@@ -236,6 +238,9 @@ compares_like(PyObject *key, const PyTypeObject *type)
 static bool
 is_simple(PyObject *key, int nesting)
 {
+    if (PyLong_CheckExact(key) || PyUnicode_CheckExact(key)) {
+        return true; /* as most are */
+    }
     bool simple = nesting-- > 0;
     if (PyTuple_Check(key) && compares_like(key, &PyTuple_Type)) {
         for (Py_ssize_t i = 0; simple && i < PyTuple_GET_SIZE(key); i++) {
@@ -271,28 +276,39 @@ has_simple_keys_lock_held(PyObject *dict)
     return true;
 }
 
-/* Lists up to `most` values that may be replaced, None for others, of which
- * containers are walked later.  Runs no code. */
+/* Appends the item that is to be number i, and None for those before it. */
 static int
+append_at(PyObject *list, Py_ssize_t i, PyObject *item)
+{
+    int status = 0;
+    while (status == 0 && PyList_GET_SIZE(list) < i) {
+        status = PyList_Append(list, Py_None);
+    }
+    return status < 0 ? -1 : PyList_Append(list, item);
+}
+
+/* Lists those of up to `most` values that may be replaced; containers are walked
+ * later.  How many values there were, or -1 with an exception set.  Runs no
+ * code. */
+static Py_ssize_t
 list_values_lock_held(mo_walk *w, PyObject *dict, Py_ssize_t *position,
                       Py_ssize_t most, PyObject *values)
 {
     PyObject *key, *value;
-    while (PyList_GET_SIZE(values) < most &&
-           PyDict_Next(dict, position, &key, &value)) {
-        PyObject *listed = Py_None;
+    Py_ssize_t n = 0;
+    for (; n < most && PyDict_Next(dict, position, &key, &value); n++) {
+        int status = 0;
         if (PyUnicode_CheckExact(value) || PyTuple_Check(value)) {
-            listed = value;
+            status = append_at(values, n, value);
         }
-        else if (mo_may_be_walked(value) &&
-                 mo_walk_later(w, value, mo_is_shared(value, 1)) < 0) {
-            return -1;
+        else if (mo_may_be_walked(value)) {
+            status = mo_walk_later(w, value, mo_is_shared(value, 1));
         }
-        if (PyList_Append(values, listed) < 0) {
+        if (status < 0) {
             return -1;
         }
     }
-    return 0;
+    return n;
 }
 
 /* Assigns values from a position on, where they still are.  1 if so, 0 if that
@@ -339,11 +355,8 @@ exchange_values(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
         return 0;
     }
     PyObject *keys = PyDict_Keys(dict);
-    int status = keys ? 0 : -1;
-    if (status == 0 && PyList_GET_SIZE(keys) == PyList_GET_SIZE(before)) {
-        const change c = {keys, keys, before, now};
-        status = write_table(w, dict, &c);
-    }
+    const change c = {keys, keys, before, now};
+    int status = keys ? write_table(w, dict, &c) : -1;
     Py_XDECREF(keys);
     return status;
 }
@@ -352,6 +365,9 @@ static int
 replace_values(mo_walk *w, PyObject *dict, Py_ssize_t start, bool simple,
                PyObject *before)
 {
+    if (PyList_GET_SIZE(before) == 0) {
+        return 0;
+    }
     PyObject *now = mo_walk_listed(w, before, w->values);
     int status = now ? 0 : -1;
     if (status == 0 && mo_lists_differ(now, before)) {
@@ -368,21 +384,21 @@ mo_walk_mixed(mo_walk *w, PyObject *dict, Py_ssize_t *position)
 {
     const Py_ssize_t start = *position;
     PyObject *values = PyList_New(0);
-    int status = values ? 0 : -1;
-    bool simple = true;
-    Py_ssize_t most = 0;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    if (status == 0) {
-        simple = has_simple_keys_lock_held(dict);
-        most = simple ? PyDict_GET_SIZE(dict) / PARTS + MO_STRINGS
-                      : PY_SSIZE_T_MAX;
-        status = list_values_lock_held(w, dict, position, most, values);
+    if (values == NULL) {
+        return -1;
     }
+    bool simple;
+    Py_ssize_t most, n;
+    MO_BEGIN_CRITICAL_SECTION(dict);
+    simple = has_simple_keys_lock_held(dict);
+    most =
+        simple ? PyDict_GET_SIZE(dict) / PARTS + MO_STRINGS : PY_SSIZE_T_MAX;
+    n = list_values_lock_held(w, dict, position, most, values);
     MO_END_CRITICAL_SECTION();
-    bool more = status == 0 && PyList_GET_SIZE(values) == most;
-    if (status == 0 && (simple || start == 0)) {
+    int status = n < 0 ? -1 : 0;
+    if (n > 0 && (simple || start == 0)) {
         status = replace_values(w, dict, start, simple, values);
     }
-    Py_XDECREF(values);
-    return status < 0 ? -1 : more;
+    Py_DECREF(values);
+    return status < 0 ? -1 : n == most;
 }
