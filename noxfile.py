@@ -210,6 +210,7 @@ def extras(session: nox.Session) -> None:
 
 
 NEED_EXTRAS = ("dask", "process_memory", "internpool_adapters")
+NEED_EXTRAS += ("internpool_dedup_arrays",)
 NEED_EXTRAS += ("advise_command", "advise_report")
 
 

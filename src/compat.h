@@ -495,6 +495,14 @@ typedef struct {
     char indices[];      /* then the entries */
 } mo_dict_keys;
 
+/* Whether all keys of a dict are exact strs, so that to look one up runs no
+ * code; locked by the caller.  False of some that had others once. */
+static inline bool
+mo_dict_has_str_keys(PyObject *dict)
+{
+    return ((const mo_dict_keys *)((PyDictObject *)dict)->ma_keys)->kind != 0;
+}
+
 /* Whether a dict has the entries of items that were deleted; locked by the
  * caller. */
 static inline bool
@@ -692,9 +700,38 @@ mo_bytearray_content_bytes(PyObject *obj)
 #endif
 }
 
+/* Where the attributes are that an instance has no dict for (yet): how many at
+ * most; those that it lacks are NULL.  A class has a name for each. */
+static inline Py_ssize_t
+mo_inline_attributes(PyObject *obj, PyObject ***values)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    *values = NULL;
+    if (!PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) ||
+        mo_managed_dict(obj) != NULL) {
+        return 0;
+    }
+    *values = mo_managed_values(obj);
+    mo_dict_keys *names =
+        (mo_dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
+    return *values != NULL && names != NULL ? MO_LOAD_SIZE(&names->nentries)
+                                            : 0;
+}
+
+/* The dict that an instance has already, borrowed, or NULL. */
+static inline PyObject *
+mo_dict_of_instance(PyObject *obj)
+{
+    if (PyType_HasFeature(Py_TYPE(obj), Py_TPFLAGS_MANAGED_DICT)) {
+        return mo_managed_dict(obj);
+    }
+    PyObject **place = _PyObject_GetDictPtr(obj);
+    return place != NULL ? *place : NULL;
+}
+
 /* Prints pymalloc's figures to a FILE: 1; 0 if it is not in use, but mimalloc's
- * if that is; -1 if this CPython cannot.  Exported by 3.11 to 3.13 for sys._debugmallocstats, but
- * declared in headers that cannot be included here. */
+ * if that is; -1 if this CPython cannot.  Exported by 3.11 to 3.13 for
+ * sys._debugmallocstats, but declared in headers that cannot be included here. */
 #if PY_VERSION_HEX < 0x030E0000
 PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
 # define MO_PRINT_PYMALLOC(file) _PyObject_DebugMallocStats(file)

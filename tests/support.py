@@ -39,9 +39,12 @@ def fail_each_allocation(
     prepare: Callable[[], Any],
     act: Callable[[Any], Any],
     check: Callable[[Any], Any] = lambda subject: None,
+    *,
+    and_all_later: bool = False,
 ) -> int:
     """Call act(prepare()) with its 1st, then its 2nd, ... allocation failing.
 
+    With `and_all_later` there is no more memory from then on.
     After each call `check(subject)` says whether the subject is still sound.
     Ends when ten calls in a row meet no MemoryError, which means that there
     are no more allocations to fail, and returns how many calls met one.
@@ -59,7 +62,7 @@ def fail_each_allocation(
         # All that CPython's free list of ints has, from 3.14 on: up to 100.
         ints = list(range(10**6, 10**6 + 100))
         raised = False
-        testcapi.set_nomemory(nth - 1, nth)  # fails the nth alone
+        testcapi.set_nomemory(nth - 1, 0 if and_all_later else nth)
         try:
             act(subject)
         except MemoryError:

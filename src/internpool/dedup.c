@@ -9,7 +9,7 @@ static PyStructSequence_Field report_fields[] = {
     {"containers", "lists, dicts and other objects walked"},
     {"strings", "references to strings looked at"},
     {"replaced", "of these, those that lead to another object now"},
-    {"bytes_freed", "sizes of the strings that nothing refers to any more"},
+    {"bytes_freed", "sizes of strings that nothing refers to any more"},
     {NULL},
 };
 
@@ -20,11 +20,39 @@ static PyStructSequence_Desc report_desc = {
     .n_in_sequence = 4,
 };
 
+/* The deque of now, whatever becomes of its module. */
+static PyTypeObject *
+find_deque(void)
+{
+    PyObject *collections = PyImport_ImportModule("collections");
+    if (collections == NULL) {
+        return NULL;
+    }
+    PyObject *deque = PyObject_GetAttrString(collections, "deque");
+    Py_DECREF(collections);
+    return (PyTypeObject *)deque;
+}
+
+static traverseproc
+find_traverse(void)
+{
+    PyObject *some =
+        PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "instance");
+    traverseproc traverse = some ? ((PyTypeObject *)some)->tp_traverse : NULL;
+    Py_XDECREF(some);
+    return traverse;
+}
+
 int
 mo_dedup_setup(PyObject *module, mo_internpool_state *room)
 {
+    room->traverse_instance = find_traverse();
+    if (room->traverse_instance == NULL) {
+        return -1;
+    }
+    room->deque = find_deque();
     room->DedupReportType = PyStructSequence_NewType(&report_desc);
-    if (room->DedupReportType == NULL) {
+    if (room->deque == NULL || room->DedupReportType == NULL) {
         return -1;
     }
     return PyModule_AddType(module, room->DedupReportType);
@@ -52,21 +80,28 @@ const char mo_internpool_dedup_doc[] = PyDoc_STR(
     "dedup($self, obj, /, *, keys=True, values=True)\n--\n\n"
     "Intern the strings in all that an object holds, in place, at any depth.\n\n"
     "Walks lists, dicts, sets and their subclasses, tuples, frozensets, deques,\n"
-    "instances of classes written in Python (attributes in __dict__ or slots,\n"
-    "so pandas objects too), and writable NumPy arrays of objects; each only\n"
+    "writable NumPy arrays of objects, and instances of classes made at run\n"
+    "time: what is in their __dict__ or slots, so pandas objects too; each only\n"
     "once, so cycles do no harm.  Of dicts, keys and values unless told\n"
     "otherwise; values=False leaves all strings alone that are no key.\n\n"
     "Order, types, equality and hashes stay as they are.  Tuples, and named\n"
     "tuples, with a string to be replaced are replaced by new ones wherever the\n"
-    "walk comes by, but for `obj` itself: pass [obj] to have one too.  Left\n"
-    "alone are subclasses of str, keys of OrderedDict, named tuples with an\n"
-    "__eq__, __hash__ or __del__ of their own, attributes of what is a list,\n"
-    "dict, set or tuple, strings in subclasses of deque, modules, classes,\n"
-    "functions, ctypes objects, keys of dicts that have lost an item, and what\n"
-    "C types keep to themselves; on a free-threaded CPython frozensets, deques\n"
-    "and arrays, too, which other threads look into without a lock.\n\n"
+    "walk comes by, but for `obj` itself: pass [obj] to have one too.  One that\n"
+    "is also where nothing can be written stays there, and is a copy elsewhere.\n"
+    "Left alone are\n\n"
+    "- modules, classes, functions, ctypes objects, and instances of subclasses\n"
+    "  of str, but for their attributes,\n"
+    "- named tuples with an __eq__, __hash__ or __del__ of their own, and what\n"
+    "  C types keep to themselves, like an exception its args,\n"
+    "- interned keys, and keys of OrderedDict and of dicts that have lost an\n"
+    "  item; of such dicts values, too, if it takes Python code to compare keys,\n"
+    "- NumPy arrays while a pandas before 3.1 is loaded, which relies on the very\n"
+    "  labels in them: pandas columns are for intern_series() then,\n"
+    "- on a free-threaded CPython frozensets, deques and arrays, which other\n"
+    "  threads look into without a lock.\n\n"
     "Returns a DedupReport, a named tuple: containers walked, strings seen,\n"
-    "replaced, and bytes_freed, the sizes of the strings that are gone.\n\n"
+    "replaced, and bytes_freed, the sizes of the strings that are gone, or less,\n"
+    "if several tuples shared them.\n\n"
     "MemoryError, or what a signal handler or a key's __hash__ raises, ends the\n"
     "work early: what was done stays, and every object is valid.  Other threads\n"
     "may read what is walked; what they write meanwhile may get lost, where\n"

@@ -2,11 +2,14 @@
  *
  *   dedup.c           the method and its report
  *   dedup_walk.c      which objects are walked, and in what order
- *   dedup_places.c    lists, sets, NumPy arrays: items in places of memory
- *   dedup_dict.c      dicts: values, and keys
+ *   dedup_places.c    lists, attributes, sets, NumPy arrays: items in places of
+ *                     memory
+ *   dedup_arrays.c    whether arrays may be written into
+ *   dedup_dict.c      dicts: values under strs
+ *   dedup_table.c     dicts: keys, and values under others
  *   dedup_tuple.c     tuples, which are made anew
  *   dedup_listed.c    keys and others that are listed, walked, written back
- *   dedup_object.c    deques and instances, written by their own means
+ *   dedup_object.c    deques, and which places instances have
  *   seen.c            what was walked already
  *
  * The walk has a stack of its own: nesting has no limit but memory.  One step
@@ -38,7 +41,7 @@ typedef enum {
     MO_SET, /* or frozenset */
     MO_DEQUE,
     MO_ARRAY,    /* a NumPy array */
-    MO_INSTANCE, /* of a class written in Python */
+    MO_INSTANCE, /* of a class made at run time: all in Python, some in C */
 } mo_container;
 
 /* A container to be walked, or walked in part. */
@@ -54,9 +57,10 @@ typedef struct {
     PyObject *tuple;     /* owned: as it was */
     PyObject *made;      /* owned: a plain copy with what changed; or NULL */
     Py_ssize_t position; /* of the item that is looked at */
-    uint64_t bytes;      /* of strings that nothing has but `tuple`, and tuples
-                            in it that nothing else has, and that `made` lacks */
-    bool shared;         /* whether it may be reached again */
+    uint64_t strings; /* that others replace in `made`, and in tuples in it */
+    uint64_t bytes;   /* of those that nothing has but `tuple`, and tuples in
+                            it that nothing else has */
+    bool shared;      /* whether it may be reached again */
 } mo_nested;
 
 /* A shared tuple in whose place another is now. */
@@ -66,21 +70,25 @@ typedef struct {
 } mo_replaced;
 
 typedef struct {
-    PyObject *pool;    /* borrowed: the InternPool */
-    bool keys;         /* whether to intern keys of dicts */
-    bool values;       /* whether to intern everything else */
-    PyObject *deque;   /* owned: the type collections.deque */
-    mo_open *open;     /* owned: the stack */
-    size_t depth;      /* taken of it */
-    size_t capacity;   /* allocated */
-    mo_seen seen;      /* objects that more than one reference leads to */
-    mo_nested *nested; /* owned: a tuple, one in it, one in that, ... */
+    PyObject *pool;                  /* borrowed: the InternPool */
+    bool keys;                       /* whether to intern keys of dicts */
+    bool values;                     /* whether to intern everything else */
+    const mo_internpool_state *room; /* borrowed */
+    PyTypeObject *ndarray; /* owned: NumPy's, or NULL if that is not loaded */
+    bool arrays;           /* whether to walk arrays of objects */
+    mo_open *open;         /* owned: the stack */
+    size_t depth;          /* taken of it */
+    size_t capacity;       /* allocated */
+    mo_seen seen;          /* objects that more than one reference leads to */
+    mo_nested *nested;     /* owned: a tuple, one in it, one in that, ... */
     size_t nested_depth;
     size_t nested_capacity;
     mo_replaced *replaced; /* owned: one tuple before those that hold it */
     size_t replaced_count;
+    size_t replaced_written; /* of these, where whoever had them was told */
     size_t replaced_capacity;
-    PyObject *names; /* owned dict: class -> list of attribute names */
+    uint64_t made_strings; /* what tuples made anew replace, and free, once */
+    uint64_t made_bytes;   /* they are written */
     PyObject *known[MO_KNOWN_KEYS][2]; /* owned, or NULL */
     mo_intern_counts strings;
     uint64_t containers; /* walked */
@@ -166,10 +174,46 @@ mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
 PyObject *
 mo_walk_item(mo_walk *w, PyObject *item, bool shared);
 
+/* Counts what is replaced in the tuples that mo_walk_item() gave since the last
+ * call, if they were written; else it is as if they had not been made. */
+void
+mo_walk_settle(mo_walk *w, bool written);
+
 /* Forgets what was seen and releases the tuples that were replaced, which may
  * end the last strings. */
 void
 mo_walk_forget(mo_walk *w);
+
+/* The slots of an instance at `n` offsets, MO_STRINGS at most. */
+int
+mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets,
+              int n);
+
+/* The attributes of one that has them in line, not in a __dict__. */
+int
+mo_walk_attributes(mo_walk *w, PyObject *instance);
+
+/* --- dedup_table.c ------------------------------------------------------- */
+
+/* Names in code are interned strings, which CPython finds by their addresses:
+ * no other is as good a key.  Of exact strs. */
+static inline bool
+mo_key_stays(PyObject *key)
+{
+    return PyUnicode_CHECK_INTERNED(key) != 0;
+}
+
+int
+mo_walk_keys(mo_walk *w, PyObject *dict);
+
+/* The values of a dict with keys that are not all exact strs. */
+mo_walk_part mo_walk_mixed;
+
+/* --- dedup_arrays.c ------------------------------------------------------ */
+
+/* Sets `ndarray` and `arrays`. */
+int
+mo_walk_find_arrays(mo_walk *w);
 
 /* --- dedup_listed.c ------------------------------------------------------ */
 

@@ -1,29 +1,16 @@
 /* dedup_dict.c - dicts for dedup(): see dedup.h.
  *
- * Values are written like any assignment.  Nothing replaces a key and keeps
- * the order, so a dict with a key to be replaced is built anew beside, and the
- * two exchange their tables, which can neither fail half way nor run code.
- * Other threads may still be reading the old one, which is freed like one that
- * a dict has outgrown. */
+ * As long as all keys are exact strs, to look one up runs no code, so that a
+ * value can be written like any assignment where it still is.  Keys that are to
+ * be replaced, and values under other keys, are the business of dedup_table.c. */
 #include "internpool/dedup.h"
-
-/* Whether a dict has a value under a key: 1 or 0, or -1 with an exception set.
- * Other code may have changed that; and a key of a class with a __hash__ may
- * have another one than when it was stored, so that to assign would add it. */
-static int
-has_item(PyObject *dict, PyObject *key, PyObject *value)
-{
-    PyObject *found = PyDict_GetItemWithError(dict, key);
-    return found ? found == value : -(PyErr_Occurred() != NULL);
-}
 
 /* --- values -------------------------------------------------------------- */
 
 /* A part of a dict. */
 typedef struct {
     int count;
-    bool plain; /* whether it is all there is, under exact strs: then to assign
-                   compares the key with no other object, so runs no code */
+    bool plain; /* whether all keys of the dict are exact strs */
     bool held;  /* whether keys and values are owned, else borrowed */
     PyObject *key[MO_STRINGS];
     PyObject *value[MO_STRINGS];
@@ -54,11 +41,10 @@ read_part_lock_held(PyObject *dict, Py_ssize_t *position, part *items)
     while (items->count < MO_STRINGS &&
            PyDict_Next(dict, position, &key, &value)) {
         mo_str_fetch(value);
-        items->plain &= PyUnicode_CheckExact(key);
         items->key[items->count] = key;
         items->value[items->count++] = value;
     }
-    items->plain &= items->count == PyDict_GET_SIZE(dict);
+    items->plain = mo_dict_has_str_keys(dict);
     if (MO_FREE_THREADED) {
         hold(items);
     }
@@ -69,7 +55,6 @@ static void
 read_part(PyObject *dict, Py_ssize_t *position, part *items)
 {
     items->count = 0;
-    items->plain = true;
     items->held = false;
     MO_BEGIN_CRITICAL_SECTION(dict);
     read_part_lock_held(dict, position, items);
@@ -127,15 +112,15 @@ choose(mo_walk *w, const part *items, choice *strings, choice *tuples)
 static int
 write_lock_held(PyObject *dict, const part *items, int i, PyObject *new)
 {
-    int there = has_item(dict, items->key[i], items->value[i]);
-    if (there <= 0) {
-        return there;
+    if (!mo_dict_has_str_keys(dict) ||
+        PyDict_GetItemWithError(dict, items->key[i]) != items->value[i]) {
+        return PyErr_Occurred() ? -1 : 0;
     }
     return PyDict_SetItem(dict, items->key[i], new) < 0 ? -1 : 1;
 }
 
 /* Writes `new`, if that is not what is there already, for the value i of a
- * part that is held. */
+ * part that is held: 1 if so, 0 if not, or -1 with an exception set. */
 static int
 write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
 {
@@ -150,13 +135,12 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     if (status > 0) {
         items->value[i] = NULL;
         mo_drop_replaced(w, old);
-        status = 0;
     }
     return status;
 }
 
-/* The same for a str in a part that is plain and not held: the dict has it, and
- * to write it runs no code. */
+/* The same for a str in a part that is not held: the dict has it, as no code has
+ * run since. */
 static inline int
 write_plain(mo_walk *w, PyObject *dict, PyObject *key, PyObject *new,
             PyObject *old)
@@ -184,14 +168,14 @@ intern_values(mo_walk *w, PyObject *dict, part *items, const choice *strings)
     int status = 0;
     for (int i = 0; i < strings->count; i++) {
         const int at = strings->at[i];
-        if (status == 0) {
+        if (status >= 0) {
             status = items->held ? write_value(w, dict, items, at, kept[i])
                                  : write_plain(w, dict, items->key[at],
                                                kept[i], strings->value[i]);
         }
         Py_DECREF(kept[i]);
     }
-    return status;
+    return status < 0 ? -1 : 0;
 }
 
 /* Makes the tuple i of a part, which is held, anew if that can be, else walks
@@ -203,9 +187,10 @@ walk_tuple(mo_walk *w, PyObject *dict, part *items, int i, bool shared)
     if (instead == NULL) {
         return -1;
     }
-    int status = write_value(w, dict, items, i, instead);
+    int written = write_value(w, dict, items, i, instead);
+    mo_walk_settle(w, written > 0);
     Py_DECREF(instead);
-    return status;
+    return written < 0 ? -1 : 0;
 }
 
 static int
@@ -213,7 +198,7 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 {
     choice strings, tuples;
     int status = choose(w, items, &strings, &tuples);
-    if (status == 0 && (!items->plain || tuples.count > 0)) {
+    if (status == 0 && tuples.count > 0) {
         hold(items);
     }
     if (status == 0 && w->values && strings.count > 0) {
@@ -227,9 +212,9 @@ walk_part(mo_walk *w, PyObject *dict, part *items)
 
 /* --- keys ---------------------------------------------------------------- */
 
-/* Whether interning a key that is not known gives another object: 1 or 0, or
- * -1 with an exception set.  It is known then, and the older of the two that
- * were in its places is not any more. */
+/* Whether interning a key that is not known gives another object to be in its
+ * place: 1 or 0, or -1 with an exception set.  If not it is known then, and the
+ * older of the two that were in its places is not any more. */
 static int
 learn_key(mo_walk *w, PyObject **places, PyObject *key)
 {
@@ -240,14 +225,15 @@ learn_key(mo_walk *w, PyObject **places, PyObject *key)
     if (kept == NULL) {
         return -1;
     }
-    if (kept == key) {
-        PyObject *oldest = places[1];
-        places[1] = places[0];
-        places[0] = Py_NewRef(key);
-        Py_XDECREF(oldest); /* a str: runs no code */
-    }
     Py_DECREF(kept);
-    return kept != key;
+    if (kept != key && !mo_key_stays(key)) {
+        return 1;
+    }
+    PyObject *oldest = places[1];
+    places[1] = places[0];
+    places[0] = Py_NewRef(key);
+    Py_XDECREF(oldest); /* a str: runs no code */
+    return 0;
 }
 
 /* Whether a key is another object than interning it gives: 1 or 0, or -1 with
@@ -301,130 +287,23 @@ wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
     return status;
 }
 
-/* A new dict of the same values under the new keys; with fewer of them if one
- * of the old keys cannot be found, so that their hashes stay as they are. */
-static PyObject *
-with_keys_lock_held(PyObject *dict, PyObject *now, PyObject *before)
-{
-    PyObject *made = PyDict_New();
-    PyObject *key, *value;
-    Py_ssize_t position = 0;
-    for (Py_ssize_t i = 0; made != NULL && i < PyList_GET_SIZE(now) &&
-                           PyDict_Next(dict, &position, &key, &value) &&
-                           key == PyList_GET_ITEM(before, i);
-         i++) {
-        Py_INCREF(key);
-        Py_INCREF(value);
-        int found = PyUnicode_CheckExact(key) ? 1 : has_item(dict, key, value);
-        int status = found > 0
-                         ? PyDict_SetItem(made, PyList_GET_ITEM(now, i), value)
-                         : found;
-        Py_DECREF(key);
-        Py_DECREF(value);
-        if (status < 0) {
-            Py_CLEAR(made);
-        }
-        if (found <= 0) {
-            break;
-        }
-    }
-    return made;
-}
-
-/* Whether two dicts hold the same values in the same places, `made` under the
- * keys that are listed.  A loop over the dict, suspended meanwhile, knows its
- * place in the table, a reversed one even behind the last item: so a dict that
- * has lost items keeps its keys. */
-static bool
-are_alike_lock_held(PyObject *dict, PyObject *made, PyObject *now,
-                    PyObject *before)
-{
-    PyObject *key, *value, *made_key, *made_value;
-    Py_ssize_t at = 0, made_at = 0, i = 0;
-    for (; i < PyList_GET_SIZE(now) && PyDict_Next(dict, &at, &key, &value) &&
-           PyDict_Next(made, &made_at, &made_key, &made_value);
-         i++) {
-        if (key != PyList_GET_ITEM(before, i) || value != made_value ||
-            made_key != PyList_GET_ITEM(now, i) || at != made_at) {
-            return false;
-        }
-    }
-    return i == PyDict_GET_SIZE(dict) && i == PyDict_GET_SIZE(made) &&
-           !mo_dict_has_holes(dict);
-}
-
-/* Exchanges the tables of two dicts that have no split one. */
-static void
-exchange_tables_lock_held(PyDictObject *a, PyDictObject *b)
-{
-    PyDictKeysObject *keys = a->ma_keys;
-    MO_STORE_POINTER(&a->ma_keys, b->ma_keys);
-    MO_STORE_POINTER(&b->ma_keys, keys);
-    assert(a->ma_used == b->ma_used);
-    assert(a->ma_values == NULL && b->ma_values == NULL);
-}
-
-/* Whether the tables of two dicts that are alike have been exchanged. */
-static bool
-exchange_if_alike(PyObject *dict, PyObject *made, PyObject *now,
-                  PyObject *before)
-{
-    bool alike;
-    MO_BEGIN_CRITICAL_SECTION2(dict, made);
-    alike = are_alike_lock_held(dict, made, now, before);
-    if (alike) {
-        exchange_tables_lock_held((PyDictObject *)dict, (PyDictObject *)made);
-    }
-    MO_END_CRITICAL_SECTION2();
-    return alike;
-}
-
-static int
-write_keys(mo_walk *w, PyObject *dict, PyObject *now, PyObject *before)
-{
-    PyObject *made;
-    MO_BEGIN_CRITICAL_SECTION(dict);
-    made = with_keys_lock_held(dict, now, before);
-    MO_END_CRITICAL_SECTION();
-    if (made == NULL) {
-        return -1;
-    }
-    bool alike = exchange_if_alike(dict, made, now, before);
-    mo_dict_retire(made);
-    for (Py_ssize_t i = 0; alike && i < PyList_GET_SIZE(now); i++) {
-        if (PyList_GET_ITEM(now, i) != PyList_GET_ITEM(before, i)) {
-            mo_drop_replaced(w, mo_take(before, i));
-        }
-    }
-    return 0;
-}
-
-static int
-walk_keys(mo_walk *w, PyObject *dict)
-{
-    PyObject *before = PyDict_Keys(dict);
-    PyObject *now = before ? mo_walk_listed(w, before, true) : NULL;
-    int status = now ? 0 : -1;
-    if (status == 0 && mo_lists_differ(now, before)) {
-        status = write_keys(w, dict, now, before);
-    }
-    Py_XDECREF(now);
-    Py_XDECREF(before);
-    return status;
-}
-
 int
 mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
 {
-    const bool first = *position == 0;
+    const Py_ssize_t start = *position;
     part items;
     read_part(dict, position, &items);
-    int status = first ? wants_keys(w, dict, &items, *position) : 0;
+    int status = start == 0 ? wants_keys(w, dict, &items, *position) : 0;
     if (status > 0) {
         let_go(&items);
-        status = walk_keys(w, dict);
+        status = mo_walk_keys(w, dict);
         *position = 0;
         read_part(dict, position, &items);
+    }
+    if (status == 0 && !items.plain) {
+        let_go(&items);
+        *position = start;
+        return mo_walk_mixed(w, dict, position);
     }
     if (status == 0) {
         status = walk_part(w, dict, &items);

@@ -17,6 +17,9 @@ mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
     }
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(now); i++) {
         PyObject *item = PyList_GET_ITEM(now, i);
+        if (!mo_may_be_walked(item)) {
+            continue;
+        }
         PyObject *instead = mo_walk_item(w, item, shared);
         status = instead ? PyList_SetItem(now, i, instead) : -1;
     }

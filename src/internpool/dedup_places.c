@@ -1,5 +1,6 @@
 /* dedup_places.c - containers whose items lie in places of memory, into which
- * dedup() writes: lists, sets, NumPy arrays of objects.  See dedup.h. */
+ * dedup() writes: lists, attributes, sets, NumPy arrays of objects.  See
+ * dedup.h. */
 #include "internpool/dedup.h"
 
 #include <string.h>
@@ -137,8 +138,8 @@ intern_places(mo_walk *w, found *part, place_of *at, whole container,
 
 /* --- tuples -------------------------------------------------------------- */
 
-/* Puts another tuple where one is, if it still is there. */
-static MO_ALWAYS_INLINE void
+/* Puts another tuple where one is: whether that still was there. */
+static MO_ALWAYS_INLINE bool
 write_tuple(place_of *at, whole container, Py_ssize_t position,
             PyObject *tuple, PyObject *instead)
 {
@@ -151,6 +152,7 @@ write_tuple(place_of *at, whole container, Py_ssize_t position,
     }
     MO_END_CRITICAL_SECTION();
     Py_XDECREF(replaced);
+    return replaced != NULL;
 }
 
 /* Walks a tuple, of which the place and the caller have a reference each. */
@@ -162,7 +164,7 @@ walk_tuple(mo_walk *w, place_of *at, whole container, Py_ssize_t position,
     if (instead == NULL) {
         return -1;
     }
-    write_tuple(at, container, position, tuple, instead);
+    mo_walk_settle(w, write_tuple(at, container, position, tuple, instead));
     Py_DECREF(instead);
     return 0;
 }
@@ -209,6 +211,53 @@ mo_walk_list(mo_walk *w, PyObject *list, Py_ssize_t *position)
                : *position < PyList_GET_SIZE(list);
 }
 
+/* --- attributes ---------------------------------------------------------- */
+
+/* An instance, and where in it its slots are. */
+typedef struct {
+    PyObject *instance;
+    const Py_ssize_t *offsets;
+} slots;
+
+static inline PyObject **
+slot_place(const void *items, Py_ssize_t position)
+{
+    const slots *of = items;
+    return (PyObject **)((char *)of->instance + of->offsets[position]);
+}
+
+int
+mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets, int n)
+{
+    const slots of = {instance, offsets};
+    return walk_places(w, slot_place, (whole){instance, &of}, 0, n);
+}
+
+static inline PyObject **
+attribute_place(const void *instance, Py_ssize_t position)
+{
+    PyObject **values;
+    return position < mo_inline_attributes((PyObject *)instance, &values)
+               ? &values[position]
+               : NULL;
+}
+
+int
+mo_walk_attributes(mo_walk *w, PyObject *instance)
+{
+    PyObject **values;
+    Py_ssize_t n;
+    MO_BEGIN_CRITICAL_SECTION(instance);
+    n = mo_inline_attributes(instance, &values);
+    MO_END_CRITICAL_SECTION();
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < n; i += MO_STRINGS) {
+        status = walk_places(w, attribute_place, (whole){instance, instance},
+                             i, end_of_part(i, MO_STRINGS, n));
+    }
+    return status;
+}
+
 /* --- sets ---------------------------------------------------------------- */
 
 /* Where an element was removed there is a dummy, with a hash of -1.  An equal
@@ -250,19 +299,21 @@ mo_walk_set(mo_walk *w, PyObject *set, Py_ssize_t *position)
 /* --- NumPy arrays -------------------------------------------------------- */
 
 /* 1 and the buffer of a writable array of objects; 0 if it is no such; -1 with
- * an exception set. */
+ * an exception set.  To ask for a writable one would make NumPy warn of arrays
+ * that are to be read-only some day, which it says are so already. */
 static int
 get_objects(PyObject *array, Py_buffer *buffer)
 {
-    const int flags = PyBUF_STRIDED | PyBUF_FORMAT | PyBUF_WRITABLE;
-    if (PyObject_GetBuffer(array, buffer, flags) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
+    if (PyObject_GetBuffer(array, buffer, PyBUF_STRIDES | PyBUF_FORMAT) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_BufferError) &&
+            !PyErr_ExceptionMatches(PyExc_ValueError)) {
             return -1;
         }
-        PyErr_Clear(); /* read-only, or of a type that has no format */
+        PyErr_Clear(); /* of a type that has no format, or a lent one */
         return 0;
     }
-    if (buffer->format != NULL && strcmp(buffer->format, "O") == 0) {
+    if (!buffer->readonly && buffer->format != NULL &&
+        strcmp(buffer->format, "O") == 0) {
         return 1;
     }
     PyBuffer_Release(buffer);

@@ -135,7 +135,7 @@ intern_part(mo_walk *w, Py_ssize_t start, Py_ssize_t stop)
             continue;
         }
         status = put(w, place[i], kept[i]);
-        w->strings.replaced += status == 0;
+        w->nested[w->nested_depth - 1].strings += status == 0;
     }
     /* Now that the copy has none of those replaced, but the tuple still does. */
     for (int i = 0; status == 0 && i < n; i++) {
@@ -218,13 +218,9 @@ leave(mo_walk *w)
         return NULL;
     }
     mo_nested done = *top;
-    w->nested_depth--;
-    if (!done.shared && w->nested_depth > 0) {
-        top[-1].bytes += done.bytes;
-    }
-    else if (!done.shared) {
-        w->strings.bytes_freed += done.bytes;
-    }
+    const bool inner = --w->nested_depth > 0;
+    *(inner ? &top[-1].strings : &w->made_strings) += done.strings;
+    *(inner ? &top[-1].bytes : &w->made_bytes) += done.shared ? 0 : done.bytes;
     Py_DECREF(done.tuple); /* whoever held it still does */
     return made;
 }
@@ -298,8 +294,22 @@ mo_walk_item(mo_walk *w, PyObject *item, bool shared)
     return status < 0 ? NULL : Py_NewRef(item);
 }
 
-/* One that stays in its place: an InternPool's root, or of a class of its own.
- * Its strings stay too. */
+void
+mo_walk_settle(mo_walk *w, bool written)
+{
+    if (written) {
+        w->strings.replaced += w->made_strings;
+        w->strings.bytes_freed += w->made_bytes;
+        w->replaced_written = w->replaced_count;
+    }
+    while (w->replaced_count > w->replaced_written) {
+        Py_DECREF(w->replaced[--w->replaced_count].tuple); /* not the last */
+    }
+    w->made_strings = w->made_bytes = 0;
+}
+
+/* One that stays in its place: dedup()'s root, a key or what else cannot be
+ * written, or one of a class of its own.  Its strings stay too. */
 int
 mo_walk_fixed_tuple(mo_walk *w, PyObject *tuple, Py_ssize_t *position)
 {

@@ -1,48 +1,56 @@
 /* dedup_walk.c - which objects dedup() walks, and in what order: depth first,
  * each but once.  See dedup.h. */
 #include "internpool/dedup.h"
+#include "state.h"
 
 #include <string.h>
 
-/* Signals are looked at after so many steps: some milliseconds. */
-#define STEPS_BETWEEN_SIGNALS 16384
+/* Signals are looked at after so much is done: some milliseconds. */
+#define WORK_BETWEEN_SIGNALS 65536
 
 /* --- what to walk -------------------------------------------------------- */
 
-/* By name, so that the module that has it need not be there. */
 static bool
-derives_from(PyTypeObject *type, const char *name)
+is_array(const mo_walk *w, PyTypeObject *type)
 {
-    for (; type != NULL; type = type->tp_base) {
-        if (strcmp(type->tp_name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return w->ndarray != NULL && PyType_IsSubtype(type, w->ndarray);
 }
 
-/* Other threads read and write these without a lock that could be held. */
-#define UNLOCKED(kind) (MO_FREE_THREADED ? MO_NO_CONTAINER : (kind))
+/* By name, so that the module need not be there: a class that takes the name
+ * is left alone, too.  The memory of ctypes has addresses of what its dicts
+ * keep alive. */
+static bool
+is_of_ctypes(PyTypeObject *type)
+{
+    while (type != NULL && strcmp(type->tp_name, "_ctypes._CData") != 0) {
+        type = type->tp_base;
+    }
+    return type != NULL;
+}
+
+static bool
+is_instance(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
+        return strcmp(type->tp_name, "types.SimpleNamespace") == 0;
+    }
+    return !PyType_Check(object) && !PyModule_Check(object) &&
+           !is_of_ctypes(type);
+}
 
 static mo_container
 kind_of_other(const mo_walk *w, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-    if ((PyObject *)type == w->deque) {
-        return UNLOCKED(MO_DEQUE);
+    if (type == w->room->deque) {
+        /* Other threads use it without a lock that could be held. */
+        return MO_FREE_THREADED ? MO_NO_CONTAINER : MO_DEQUE;
     }
-    if (derives_from(type, "numpy.ndarray")) {
-        return UNLOCKED(MO_ARRAY);
+    if (is_array(w, type)) {
+        return w->arrays ? MO_ARRAY : MO_NO_CONTAINER;
     }
-    if (strcmp(type->tp_name, "types.SimpleNamespace") == 0) {
-        return MO_INSTANCE;
-    }
-    /* The memory of ctypes has addresses of what its dicts keep alive. */
-    return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
-                   !PyType_Check(object) &&
-                   !derives_from(type, "_ctypes._CData")
-               ? MO_INSTANCE
-               : MO_NO_CONTAINER;
+    return is_instance(object) ? MO_INSTANCE : MO_NO_CONTAINER;
 }
 
 mo_container
@@ -51,9 +59,9 @@ mo_container_kind(const mo_walk *w, PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     if (!PyType_IS_GC(type)) {
         /* Arrays are the one container that the collector does not know. */
-        return type->tp_as_buffer != NULL && !PyBytes_CheckExact(object) &&
-                       derives_from(type, "numpy.ndarray")
-                   ? UNLOCKED(MO_ARRAY)
+        return w->arrays && type->tp_as_buffer != NULL &&
+                       !PyBytes_CheckExact(object) && is_array(w, type)
+                   ? MO_ARRAY
                    : MO_NO_CONTAINER;
     }
     if (PyList_Check(object)) {
@@ -200,10 +208,22 @@ mo_walk_all(mo_walk *w, PyObject *root)
     if (mo_walk_later(w, root, true) < 0) {
         return -1;
     }
+    if (PyTuple_Check(root)) {
+        /* It stays, wherever it is met. */
+        mo_seen_find(&w->seen, root)->instead = Py_NewRef(root);
+    }
+    uint64_t next = WORK_BETWEEN_SIGNALS;
     for (uint64_t steps = 1; w->depth > 0; steps++) {
-        if (step(w) < 0 ||
-            (steps % STEPS_BETWEEN_SIGNALS == 0 && PyErr_CheckSignals() < 0)) {
+        if (step(w) < 0) {
             return -1;
+        }
+        /* A step may be as long as a deque. */
+        uint64_t work = steps + w->containers + w->strings.seen;
+        if (work >= next) {
+            if (PyErr_CheckSignals() < 0) {
+                return -1;
+            }
+            next = work + WORK_BETWEEN_SIGNALS;
         }
     }
     return 0;
@@ -212,15 +232,11 @@ mo_walk_all(mo_walk *w, PyObject *root)
 int
 mo_walk_begin(mo_walk *w, PyObject *pool, bool keys, bool values)
 {
-    *w = (mo_walk){.pool = pool, .keys = keys, .values = values};
-    PyObject *collections = PyImport_ImportModule("collections");
-    if (collections == NULL) {
-        return -1;
-    }
-    w->deque = PyObject_GetAttrString(collections, "deque");
-    Py_DECREF(collections);
-    w->names = w->deque ? PyDict_New() : NULL;
-    return w->names ? 0 : -1;
+    *w = (mo_walk){.pool = pool,
+                   .room = &mo_state_of(Py_TYPE(pool))->internpool,
+                   .keys = keys,
+                   .values = values};
+    return mo_walk_find_arrays(w);
 }
 
 void
@@ -248,6 +264,5 @@ mo_walk_end(mo_walk *w)
         Py_CLEAR(w->known[i][0]);
         Py_CLEAR(w->known[i][1]);
     }
-    Py_CLEAR(w->names);
-    Py_CLEAR(w->deque);
+    Py_CLEAR(w->ndarray);
 }

@@ -322,6 +322,7 @@ mo_internpool_traverse(mo_state *state, visitproc visit, void *arg)
     Py_VISIT(state->internpool.InternPoolType);
     Py_VISIT(state->internpool.InternPoolInfoType);
     Py_VISIT(state->internpool.DedupReportType);
+    Py_VISIT(state->internpool.deque);
     return 0;
 }
 
@@ -331,4 +332,5 @@ mo_internpool_clear(mo_state *state)
     Py_CLEAR(state->internpool.InternPoolType);
     Py_CLEAR(state->internpool.InternPoolInfoType);
     Py_CLEAR(state->internpool.DedupReportType);
+    Py_CLEAR(state->internpool.deque);
 }

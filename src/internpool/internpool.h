@@ -15,7 +15,9 @@ typedef struct {
     PyTypeObject *InternPoolType;     /* owned */
     PyTypeObject *InternPoolInfoType; /* owned; what cache_info() returns */
     PyTypeObject *DedupReportType;    /* owned; what dedup() returns */
-    mo_hash_key key;                  /* of all pools; set once */
+    PyTypeObject *deque;              /* owned; collections.deque */
+    traverseproc traverse_instance; /* of all classes that Python code makes */
+    mo_hash_key key;                /* of all pools; set once */
 } mo_internpool_state;
 
 /* Adds the room's types and functions to the module; 0, or -1 with an
