@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memopt import FloatMatrix, FloatVector
@@ -243,14 +243,15 @@ def test_assignment_between_overlapping_views(
 ) -> None:
     m, nested = pair
     source, target = m[a, b], m[c, d]
-    assume(source.shape == target.shape)
+    height, width = map(min, source.shape, target.shape)
+    source, target = source[:height, :width], target[:height, :width]
     before = source.tolist()
-    rows, columns = range(m.shape[0])[c], range(m.shape[1])[d]
+    rows, columns = range(m.shape[0])[c][:height], range(m.shape[1])[d][:width]
     for i, row in zip(rows, before, strict=True):
         for j, x in zip(columns, row, strict=True):
             nested[i][j] = x
     # Two storages on one memory overlap as well.
-    m[c, d] = FloatMatrix(memoryview(source)) if through_buffer else source
+    target[:, :] = FloatMatrix(memoryview(source)) if through_buffer else source
     assert m.tolist() == nested
 
 

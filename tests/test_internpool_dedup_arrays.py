@@ -54,6 +54,15 @@ class TestBuffers:
         Lent.error = BufferError
         assert InternPool().dedup([array]).containers == 2
 
+    def test_subclasses(self) -> None:
+        class Own(np.ndarray):  # type: ignore[type-arg]
+            pass
+
+        pool = pool_with("north")
+        array = np.array([fresh("north")], dtype=object).view(Own)
+        pool.dedup([array])
+        assert (array[0] is pool.get("north")) == (not free_threaded)
+
     def test_a_class_that_has_but_the_name_is_none(self) -> None:
         ctypes = pytest.importorskip("ctypes")
         fake = type("numpy.ndarray", (ctypes.py_object * 2,), {})

@@ -218,7 +218,9 @@ mo_walk_find_arrays(mo_walk *w);
 /* --- dedup_listed.c ------------------------------------------------------ */
 
 /* A new list of what is to be in place of the items of `before`, a list that
- * nothing else knows of what a container holds.  Strings stay unless wanted. */
+ * nothing else knows of what a container holds.  Strings stay unless wanted.
+ * All containers among them are remembered: code may have run since they were
+ * listed, so that it cannot be told whether they are shared. */
 PyObject *
 mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too);
 

@@ -5,8 +5,7 @@
 PyObject *
 mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too)
 {
-    /* Or were, as code may have run since they were listed. */
-    const bool shared = true;
+    const bool shared = true; /* or may have been */
     mo_intern_counts counts = {0};
     PyObject *now = PyList_GetSlice(before, 0, PY_SSIZE_T_MAX);
     int status = now != NULL ? 0 : -1;

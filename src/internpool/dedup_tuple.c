@@ -242,7 +242,7 @@ settle(mo_walk *w, PyObject *instead)
 /* Looks at the next item of the tuple on top, or leaves that.  What is in place
  * of the outermost tuple then goes to *result. */
 static int
-step(mo_walk *w, PyObject **result)
+advance(mo_walk *w, PyObject **result)
 {
     mo_nested *top = &w->nested[w->nested_depth - 1];
     PyObject *instead;
@@ -271,7 +271,7 @@ walk_tuple(mo_walk *w, PyObject *tuple, bool shared)
     PyObject *result = NULL;
     int status = enter(w, tuple, shared, &result);
     while (status == 0 && result == NULL) {
-        status = step(w, &result);
+        status = advance(w, &result);
     }
     while (w->nested_depth > 0) { /* after an error */
         mo_nested *top = &w->nested[--w->nested_depth];

@@ -5,7 +5,7 @@
 
 /* The entry of the object, or the free one where it belongs. */
 static mo_seen_entry *
-place_of(const mo_seen *seen, PyObject *object)
+entry_of(const mo_seen *seen, PyObject *object)
 {
     /* Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4); objects are 16 apart. */
     uint64_t hash =
@@ -31,7 +31,7 @@ grow(mo_seen *seen)
     *seen = (mo_seen){entries, places, old.count};
     for (size_t i = 0; i < old.places; i++) {
         if (old.entries[i].object != NULL) {
-            *place_of(seen, old.entries[i].object) = old.entries[i];
+            *entry_of(seen, old.entries[i].object) = old.entries[i];
         }
     }
     PyMem_Free(old.entries);
@@ -44,7 +44,7 @@ mo_seen_find(const mo_seen *seen, PyObject *object)
     if (seen->places == 0) {
         return NULL;
     }
-    mo_seen_entry *entry = place_of(seen, object);
+    mo_seen_entry *entry = entry_of(seen, object);
     return entry->object == object ? entry : NULL;
 }
 
@@ -57,7 +57,7 @@ mo_seen_add(mo_seen *seen, PyObject *object)
     if (seen->count == seen->places / 2 && grow(seen) < 0) {
         return -1;
     }
-    place_of(seen, object)->object = Py_NewRef(object);
+    entry_of(seen, object)->object = Py_NewRef(object);
     seen->count++;
     return 0;
 }
