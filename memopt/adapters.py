@@ -30,7 +30,7 @@ __all__ = [
 def json_loads(pool: InternPool, s: str | bytes | bytearray, /, **options: Any) -> Any:
     # Errors, hooks and rare documents are json's business.
     if options:
-        return _interned(pool, json.loads(s, **_with_interned_pairs(pool, options)))
+        return _load_with_options(pool, s, options)
     value = pool._scan_json(s)
     if value is not NotImplemented:
         return value
@@ -39,36 +39,43 @@ def json_loads(pool: InternPool, s: str | bytes | bytearray, /, **options: Any) 
     return held[0]
 
 
-def _with_interned_pairs(pool: InternPool, options: dict[str, Any]) -> dict[str, Any]:
-    """The options, with a hook that interns what objects have, then calls theirs.
+def _load_with_options(
+    pool: InternPool, s: str | bytes | bytearray, options: dict[str, Any]
+) -> Any:
+    """Interns what arrays and objects have, and then calls the hooks.
 
-    What hooks return belongs to the caller, and is not walked as dedup() would.
+    What those return belongs to the caller and is not searched.
     """
-    if options.get("cls") is not None:
-        return options  # need not know of hooks
+    theirs: dict[int, list[Any]] = {}  # lists that a hook has returned, by id
     of_dict, of_pairs = options.get("object_hook"), options.get("object_pairs_hook")
 
+    def interned(value: Any) -> Any:
+        if type(value) is str:
+            return pool.intern(value)
+        arrays = [value] if type(value) is list else []
+        seen: set[int] = set()  # what a decoder makes may hold itself
+        for array in arrays:
+            if id(array) not in seen and id(array) not in theirs:
+                seen.add(id(array))
+                pool.intern_list(array)
+                arrays += [item for item in array if type(item) is list]
+        return value
+
     def hook(pairs: list[tuple[str, Any]]) -> Any:
-        pairs = [(pool.intern(key), _interned(pool, value)) for key, value in pairs]
+        pairs = [(pool.intern(key), interned(value)) for key, value in pairs]
         if of_pairs is not None:
-            return of_pairs(pairs)
-        return dict(pairs) if of_dict is None else of_dict(dict(pairs))
+            value = of_pairs(pairs)
+        elif of_dict is not None:
+            value = of_dict(dict(pairs))
+        else:
+            return dict(pairs)
+        if type(value) is list:
+            theirs[id(value)] = value
+        return value
 
-    return options | {"object_pairs_hook": hook}
-
-
-def _interned(pool: InternPool, value: Any) -> Any:
-    """`value`, a str as intern() gives it, or a list with those in it so, in place."""
-    if type(value) is str:
-        return pool.intern(value)
-    lists = [value] if type(value) is list else []
-    seen = set(builtins.map(id, lists))  # a hook's list may hold itself
-    for items in lists:
-        pool.intern_list(items)
-        inner = [item for item in items if type(item) is list and id(item) not in seen]
-        seen.update(builtins.map(id, inner))
-        lists += inner
-    return value
+    if options.get("cls") is None:  # which need not know of hooks
+        options = options | {"object_pairs_hook": hook}
+    return interned(json.loads(s, **options))
 
 
 class InternedRows:

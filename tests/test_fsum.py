@@ -296,6 +296,37 @@ def test_nesting_never_matters(nested: Any) -> None:
     assert identical(fsum(nested), exact_sum(flatten(nested)))
 
 
+@given(
+    st.integers(1, 24),
+    st.sampled_from([0, 1, 3, 63, 64, 65, 200, 1000, 1024, 1025, 1500]),
+    st.randoms(use_true_random=False),
+    st.lists(st.sampled_from(["int", "big", "tuple", "short", "long", "nested"])),
+)
+def test_rows_of_equal_length(
+    count: int, length: int, chance: random.Random, odd: list[str]
+) -> None:
+    """Read several at once, unless something is odd about one of them."""
+    rows: list[Any] = [
+        [chance.uniform(-1, 1) * 10.0 ** chance.randint(-20, 20) for _ in range(length)]
+        for _ in range(count)
+    ]
+    for change in odd:
+        i = chance.randrange(count)
+        row = list(rows[i])
+        if change == "tuple":
+            rows[i] = tuple(row)
+        elif change == "short":
+            rows[i] = row[:-1]
+        elif change == "long":
+            rows[i] = [*row, 0.5]
+        elif row:
+            item = {"int": 7, "big": 10**30, "nested": [0.25]}[change]
+            row[chance.randrange(len(row))] = item
+            rows[i] = row
+    flat = [x for row in rows for y in row for x in (y if type(y) is list else [y])]
+    assert identical(fsum(rows), exact_sum(flat))
+
+
 def test_partial_sums_are_merged_exactly() -> None:
     parts: list[Any] = [ExactSum([1e100, 1.0]), ExactSum([-1e100]), 1e-30]
     assert identical(fsum(parts), exact_sum([1e100, 1.0, -1e100, 1e-30]))

@@ -273,6 +273,30 @@ class TestSameAsJson:
             assert pool.json_loads(document, **options)[1] is cities
             assert cities.names[0] is oslo  # type: ignore[attr-defined]
 
+    def test_lists_that_hooks_return_are_not_searched(self) -> None:
+        oslo = "".join(["Os", "lo"])
+        cities = [oslo]
+        pool = InternPool()
+        pool.intern("Oslo")
+
+        def hook(found: dict[str, Any]) -> list[str]:
+            return cities
+
+        document = '[{}, {"a": {}, "b": [{}, "Oslo"]}, [{}]]'
+        found = pool.json_loads(document, object_hook=hook)
+        assert found == [cities, cities, [cities]]
+        assert cities[0] is oslo
+
+    def test_a_decoder_may_make_lists_that_hold_themselves(self) -> None:
+        class Decoder(json.JSONDecoder):
+            def decode(self, s: str, *args: Any) -> Any:
+                ring: list[Any] = super().decode(s, *args)
+                ring.append(ring)
+                return ring
+
+        found = InternPool().json_loads('["north"]', cls=Decoder)
+        assert found[1] is found
+
     def test_hooks_may_return_a_list_that_holds_itself(self) -> None:
         ring: list[Any] = ["north"]
         ring.append(ring)

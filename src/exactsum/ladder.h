@@ -23,7 +23,8 @@ mo_usage_add(mo_usage *usage, const mo_usage *more);
 
 typedef struct {
     const mo_kernel *kernel; /* borrowed */
-    size_t ahead;            /* see mo_attempt; 0 to begin with */
+    size_t ahead;            /* see mo_attempt; 0 to begin with, for what is
+                                in the cache */
     int top;                 /* for the next attempt, see mo_attempt */
     int levels;   /* of the next attempt; above MO_LEVELS: the accumulator */
     int patience; /* blocks until the fewest levels are tried again */

@@ -12,8 +12,9 @@
 /* Doubles of a cache line. */
 #define LINE 8
 
-/* Bytes from what is read to what is fetched, of each of several rows: columns of 4000 x 4000 doubles in
- * 10.7 ms, 17 without, a plain sum taking 10.8 (AVX2, Zen 3). */
+/* Bytes from what is read to what is fetched, of each of several rows: columns
+ * of 4000 x 4000 doubles in 10.7 ms, 17 without, a plain sum taking 10.8 (AVX2,
+ * Zen 3). */
 #define NEAR 512
 
 /* Items are doubles or singles, which the constant `size` tells. */

@@ -1,8 +1,8 @@
 /* layout.c - see layout.h.
  *
  * The structs that CPython keeps to itself are declared here as its sources
- * have them (Include/internal/pycore_dict.h), equal in 3.11 to 3.13;
- * tests/test_heap_layout.py compares every size with sys.getsizeof. */
+ * have them (Include/internal/pycore_dict.h), equal in 3.11 to 3.15;
+ * tests/test_heap_scan.py compares sizes with sys.getsizeof. */
 #include "heap/layout.h"
 
 typedef mo_dict_keys dict_keys;

@@ -276,6 +276,16 @@ walk(mo_scan *scan, mo_pending next)
     }
 }
 
+/* Whether what is on top of the stack may come into the ring.  The rest of a
+ * container waits until the ring is empty: what those before it put on the
+ * stack would else lie below all of its batches. */
+static bool
+may_enter(const mo_scan *scan, bool is_empty)
+{
+    return scan->n_stack != 0 &&
+           (is_empty || scan->stack[scan->n_stack - 1].next == 0);
+}
+
 static void
 walk_pending(mo_scan *scan)
 {
@@ -283,7 +293,7 @@ walk_pending(mo_scan *scan)
     size_t first = 0, end = 0; /* that have left it, and come into it */
     size_t asked = 0;          /* whose contents have been asked for */
     while (!scan->out_of_memory) {
-        for (; end - first < RING && scan->n_stack != 0; end++) {
+        for (; end - first < RING && may_enter(scan, first == end); end++) {
             ring[end % RING] = scan->stack[--scan->n_stack];
             mo_prefetch_parts(ring[end % RING].obj);
         }

@@ -1,9 +1,9 @@
 /* scan.h - one walk over the objects of the process, or of some roots.
  *
- * Depth first from named roots, each object once.  What is worth telling goes
- * into two flat tables: nodes, the paths by which objects were reached
- * (`__main__.cache['rows'][...]`, all items of a list being one node), and
- * rows, one for each kind of finding at a node.  Python makes them readable.
+ * Nearly depth first from named roots, each object once.  What is worth
+ * telling goes into two flat tables: nodes, the paths by which objects were
+ * reached (`__main__.cache['rows'][...]`, all items of a list being one node),
+ * and rows, one for each kind of finding at a node.  Python makes them readable.
  *
  * The walk runs no Python code, allocates no Python object, changes no
  * reference count and writes into no object: its own memory comes from
