@@ -145,13 +145,18 @@ def test_what_stalls_is_scanned_if_a_tenth_larger(
 def test_time_is_kept_for_the_last_scan(
     advise: Callable[..., sampler.PeakSampler], per_byte: float
 ) -> None:
-    """Each scan leaves as much of the share as another of the same takes."""
-    steps = [0, 400 * MB, 800 * MB, 1600 * MB, 3200 * MB]
-    program = Program(lambda now: steps[min(int(now), 4)], per_byte)
-    advise(program, 5000)
-    assert len(program.scans) >= 2
+    """Each scan leaves as much of the share as another of the same takes.
+
+    The stairs come sooner than they may be scanned, and take 0.5, 1 and 2 s.
+    """
+    stairs = [0, *(seconds / per_byte for seconds in (0.5, 1, 2))]
+    program = Program(
+        lambda now: stairs[(now >= 1) + (now >= 2) + (now >= 100)], per_byte
+    )
+    advise(program, 1000)
+    assert len(program.scans) == 3
     known = 1 if per_byte == 0.5e-9 else 2  # scans until what a byte takes is known
-    for i in range(known, len(program.scans)):
+    for i in range(known, 3):
         taken = sum(program.scans[: i + 1]) + program.scans[i]
         assert taken <= sampler.SHARE * program.begun[i] * 1.0001
 
