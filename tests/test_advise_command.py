@@ -140,6 +140,11 @@ def test_end_is_that_of_the_script(script: Any) -> None:
 ODD = {
     "streams": "import sys, io\nsys.stdout = sys.stderr = io.StringIO()\n",
     "closed": "import sys\nsys.stdout.close()\n",
+    "pool": """
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor(2)
+assert pool.submit(abs, -1).result() == 1
+""",
     "the rest": """
 import asyncio, atexit, gc, sys, threading, time
 sys.modules["odd"], sys.modules["none"] = object(), None
