@@ -140,6 +140,11 @@ def test_end_is_that_of_the_script(script: Any) -> None:
 ODD = {
     "streams": "import sys, io\nsys.stdout = sys.stderr = io.StringIO()\n",
     "closed": "import sys\nsys.stdout.close()\n",
+    "pool": """
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor(2)
+assert pool.submit(abs, -1).result() == 1
+""",
     "the rest": """
 import asyncio, atexit, gc, sys, threading, time
 sys.modules["odd"], sys.modules["none"] = object(), None
@@ -258,6 +263,36 @@ def test_verify(script: Any) -> None:
     ((_, _, proven),) = advise_all([["--at", "exit", "--verify", waste]])
     assert re.search(r"proven [67].\d MB: .* on a copy of 100,000 objects\n", proven)
     assert "memopt advise: looking at, and measuring swaps in, " in proven
+
+
+@not_with_asan
+def test_verify_at_a_peak_that_passes(script: Any) -> None:
+    """What is left of it at the end is measured then, and the rest said not to be."""
+    path = script(
+        WASTE
+        + """
+import gc, threading, time, tracemalloc
+from memopt.advisor import sampler
+sampler.FREE_SECONDS, sampler.LEAST_GROWTH = 1000, 1 << 40
+def work():
+    words = [f"some words {i % 10}" for i in range(400_000)]
+    sampler.LEAST_GROWTH = 0
+    for thread in threading.enumerate():
+        while thread.name == "memopt-advise" and not has_seen(thread.best):
+            assert gc.isenabled() and not tracemalloc.is_tracing()
+def has_seen(report):
+    return report is not None and report.python_bytes > 30_000_000
+work()
+"""
+    )
+    done = advise("--verify", path)
+    assert done.returncode == 0, done.stderr
+    assert "at its peak could be saved" in done.stderr
+    first, second = done.stderr.split("\n\n")[1:3]
+    assert "where  work().words[…]" in first
+    assert "proven not measured: " in first
+    assert "where  __main__.waste[…]" in second
+    assert "measured on a copy of 100,000 objects" in second
 
 
 def test_outputs_that_are_no_new_files(script: Any, tmp_path: Path) -> None:

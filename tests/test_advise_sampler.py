@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -16,19 +18,31 @@ START = 30 * MB  # resident when a program begins
 class Program:
     """A program of so many seconds, with scans that take time for each byte."""
 
-    def __init__(self, heap: Callable[[float], float], per_byte: float) -> None:
+    def __init__(
+        self,
+        heap: Callable[[float], float],
+        per_byte: float,
+        objects: Callable[[float], float] | None = None,
+    ) -> None:
         self.now = 0.0
         self.heap = heap  # bytes that the program has at a time
+        self.objects = objects or heap  # those of them that are Python objects
         self.per_byte = per_byte
         self.scans: list[float] = []  # how long each took
+        self.begun: list[float] = []  # when each began
+        self.raises: Callable[[float], type[Exception] | None] = lambda now: None
 
     def resident(self) -> int:
         return int(START + self.heap(self.now))
 
     def scan(self) -> SimpleNamespace:
-        seen = self.heap(self.now)
-        self.scans.append((START + seen) * self.per_byte)
+        seen = self.objects(self.now)
+        self.begun.append(self.now)
+        self.scans.append(self.resident() * self.per_byte)
         self.now += self.scans[-1]
+        error = self.raises(self.now)
+        if error is not None:
+            raise error
         return SimpleNamespace(python_bytes=seen)
 
 
@@ -78,11 +92,98 @@ def test_a_peak_that_passes_is_seen(
     best = advise(program, 10).best
     assert best is not None
     assert best.python_bytes == 100 * MB
+    assert len(program.scans) == 1
 
 
-def test_what_does_not_grow_is_not_scanned(
+# Of these the budget allows as many as there could be.
+QUICK = 1e-13  # seconds for each byte
+
+
+def test_what_hardly_grows_is_not_scanned(
     advise: Callable[..., sampler.PeakSampler],
 ) -> None:
-    program = Program(lambda now: sampler.LEAST_GROWTH - 1, 0.9e-9)
-    assert advise(program, 10).best is None
-    assert program.scans == []
+    least = 8 << 20  # whatever the sampler says
+    below = Program(lambda now: 0 if now < 1 else least - 1, QUICK)
+    assert advise(below, 10).best is None
+    assert below.scans == []
+    enough = Program(lambda now: 0 if now < 1 else least, QUICK)
+    advise(enough, 10)
+    assert len(enough.scans) == 1
+
+
+def test_what_stays_is_scanned_once(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    program = Program(lambda now: 0 if now < 1 else 100 * MB, QUICK)
+    advise(program, 10)
+    assert len(program.scans) == 1
+
+
+def test_what_goes_on_growing_is_scanned_as_it_doubles(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    """By 5 % an interval, which is no stall: 2.0 times, then 2.0 times, and 1.9."""
+    program = Program(lambda now: START * (1.05 ** (now / 0.05) - 1), QUICK)
+    advise(program, 0.05 * math.log(7.9, 1.05))
+    resident = [START, *(seconds / QUICK for seconds in program.scans)]
+    assert len(program.scans) == 2
+    for before, after in itertools.pairwise(resident):
+        assert 2.0 <= after / before < 2.0 * 1.06
+
+
+@pytest.mark.parametrize(("step", "scans"), [(1.09, 0), (1.11, 1)])
+def test_what_stalls_is_scanned_if_a_tenth_larger(
+    advise: Callable[..., sampler.PeakSampler], step: float, scans: int
+) -> None:
+    stairs = (100 * MB - START, 100 * MB * step - START)
+    program = Program(lambda now: stairs[now >= 5], QUICK)
+    advise(program, 10)
+    assert len(program.scans) == scans
+
+
+@pytest.mark.parametrize("per_byte", [0.5e-9, 5e-9])
+def test_time_is_kept_for_the_last_scan(
+    advise: Callable[..., sampler.PeakSampler], per_byte: float
+) -> None:
+    """Each scan leaves as much of the share as another of the same takes.
+
+    The stairs come sooner than they may be scanned, and take 0.5, 1 and 2 s.
+    """
+    stairs = [0, *(seconds / per_byte for seconds in (0.5, 1, 2))]
+    program = Program(
+        lambda now: stairs[(now >= 1) + (now >= 2) + (now >= 100)], per_byte
+    )
+    advise(program, 1000)
+    assert len(program.scans) == 3
+    known = 1 if per_byte == 0.5e-9 else 2  # scans until what a byte takes is known
+    for i in range(known, 3):
+        taken = sum(program.scans[: i + 1]) + program.scans[i]
+        assert taken <= sampler.SHARE * program.begun[i] * 1.0001
+
+
+def test_best_has_most_objects_not_most_memory(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    program = Program(
+        lambda now: 0 if now < 1 else 100 * MB if now < 5 else 300 * MB,
+        QUICK,
+        lambda now: 90 * MB if now < 5 else 50 * MB,
+    )
+    best = advise(program, 10).best
+    assert len(program.scans) == 2
+    assert best is not None
+    assert best.python_bytes == 90 * MB
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_scan_that_raises(
+    advise: Callable[..., sampler.PeakSampler], error: type[Exception]
+) -> None:
+    """It counts as one, of which nothing is known; the next is made as usual."""
+    heap = (0, 50 * MB, 200 * MB)
+    program = Program(lambda now: heap[(now >= 1) + (now >= 5)], QUICK)
+    program.raises = lambda now: error if now < 5 else None
+    best = advise(program, 10).best
+    assert len(program.scans) == 2
+    assert best is not None
+    assert best.python_bytes == 200 * MB

@@ -25,8 +25,8 @@ def advise(*roots: object, min_saving: int = 1 << 20) -> Report:
     that would save less than ``min_saving`` bytes are left out.
 
     Returns a ``Report``: ``findings``, largest saving first; ``str(report)``,
-    ``to_json()``, ``to_html()``.  Nothing is changed by looking.  Takes some
-    0.1 s per million objects, during which other threads wait.
+    ``to_json()``, ``to_html()``.  Nothing is changed by looking.  Takes 20
+    to 90 ns for each object, during which other threads wait.
 
     >>> rows = [[float(i + j) for j in range(100)] for i in range(100)]
     >>> report = memopt.advise(rows, min_saving=100_000)

@@ -32,6 +32,7 @@ class Figures:
     free_bytes: int | None
     moment: str
     everything: bool
+    measure: bool
 
     @property
     def saving(self) -> int:
@@ -54,8 +55,10 @@ class Figures:
         return max(0, self.other_bytes - (self.free_bytes or 0))
 
 
-def measured_text(measured: Measured) -> str:
+def measured_text(measured: Measured | None) -> str:
     """What was measured, as a sentence's end."""
+    if measured is None:
+        return "not measured: gone at the end, or other threads ran, or memory is short"
     return (
         f"{megabytes(measured.saving)}: {megabytes(measured.bytes_now)} now, "
         f"{megabytes(measured.bytes_after)} after, measured on a copy of "

@@ -17,7 +17,8 @@ class Finding:
     ``bytes_now`` and ``bytes_after`` count the objects found, rounded as the
     allocator rounds.  ``count`` is how many there are, ``items`` how many
     numbers, attributes or duplicates are in them, as ``title`` says in words.
-    ``measured`` is what applying the swap to a copy took, if that was asked for.
+    ``measured`` is what applying the swap to a copy took, if that was asked for and
+    could be.
     """
 
     kind: str

@@ -136,7 +136,7 @@ def _swap(finding: Finding) -> str:
     return "<pre>" + "\n".join(lines) + "</pre>"
 
 
-def _facts(finding: Finding) -> list[tuple[str, str]]:
+def _facts(finding: Finding, measure: bool) -> list[tuple[str, str]]:
     """What a finding's list says: names and HTML."""
     where = f"<code>{escape(finding.path)}</code>"
     if finding.example:
@@ -148,16 +148,16 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
             f"{megabytes(finding.bytes_after)} after; confidence {finding.confidence}",
         )
     ]
-    if finding.measured is not None:
+    if measure:
         facts.append(("proven", measured_text(finding.measured)))
     facts.append(("where", where))
     facts += [("made", f"<code>{escape(line)}</code>") for line in finding.allocated_at]
     return [*facts, ("but", _code(finding.caveat))]
 
 
-def _section(number: int, finding: Finding) -> str:
+def _section(number: int, finding: Finding, measure: bool) -> str:
     facts = "\n".join(
-        f"<dt>{name}</dt><dd>{text}</dd>" for name, text in _facts(finding)
+        f"<dt>{name}</dt><dd>{text}</dd>" for name, text in _facts(finding, measure)
     )
     return (
         f"<section><h2>{number}. {escape(finding.title)}"
@@ -197,7 +197,7 @@ def body(report: Figures) -> str:
     ]
     if report.findings:
         parts.append(_findings_chart(report.findings))
-    parts += [_section(i, f) for i, f in enumerate(report.findings, 1)]
+    parts += [_section(i, f, report.measure) for i, f in enumerate(report.findings, 1)]
     return "\n".join([*parts, _types(report)])
 
 

@@ -33,7 +33,8 @@ class Report(Figures):
     objects met (``python_bytes``), the process's memory (``memory``) and what of
     it the allocators hold without using it (``free_bytes``, None if they do not
     tell), and when it was looked at (``moment``: now, peak or exit).
-    ``everything`` is False if only some roots were looked at.
+    ``everything`` is False if only some roots were looked at, ``measure`` whether
+    swaps were to be measured.
     """
 
     def __str__(self) -> str:
@@ -71,7 +72,8 @@ def make_report(
 ) -> Report:
     """Scan and report; no object of the program is kept.
 
-    With ``measure``, each swap is applied to a copy of what was found.
+    With ``measure``, each swap is applied to a copy of what was found, if no other
+    thread runs.
     """
     memory, free = memopt.memory_info(), _free_bytes()
     heap = scan(roots, max(min_saving, 1))
@@ -85,6 +87,7 @@ def make_report(
         free_bytes=free,
         moment=moment,
         everything=roots is None,
+        measure=measure,
     )
 
 
@@ -116,7 +119,7 @@ def as_object(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding_text(number: int, finding: Finding) -> list[str]:
+def _finding_text(number: int, finding: Finding, measure: bool) -> list[str]:
     example = f"   e.g. {finding.example}" if finding.example else ""
     lines = [
         "",
@@ -125,7 +128,7 @@ def _finding_text(number: int, finding: Finding) -> list[str]:
         f"{megabytes(finding.bytes_after)} after (confidence: {finding.confidence})",
         f"   where  {finding.path}{example}",
     ]
-    if finding.measured is not None:
+    if measure:
         lines.insert(3, f"   proven {measured_text(finding.measured)}")
     lines += [f"   made   {line}" for line in finding.allocated_at]
     swap = finding.swap.splitlines()
@@ -145,7 +148,7 @@ def as_text(report: Report) -> str:
         f"objects{_MOMENTS[report.moment]} could be saved"
     ]
     for i, finding in enumerate(report.findings, 1):
-        lines += _finding_text(i, finding)
+        lines += _finding_text(i, finding, report.measure)
     lines += ["", "Python objects by type"]
     lines += [
         f"   {megabytes(total.bytes):>12}  {total.count:>12,}  {total.type}"

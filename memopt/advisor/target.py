@@ -88,7 +88,14 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _join_threads() -> None:
-    """Wait for the threads that ``python`` waits for before it ends."""
+    """Wait for the threads that ``python`` waits for before it ends.
+
+    Those of a pool that was not shut down are told to end by what ``threading``
+    calls first, as it does itself at an interpreter's end.
+    """
+    at_end = getattr(threading, "_threading_atexits", [])
+    while at_end:
+        at_end.pop()()
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()

@@ -2,8 +2,9 @@
 
 What is measured is what Python's allocator and the C heap say is in use, so it
 includes rounding, and what the swap itself needs, such as a pool.  Where they do
-not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Other threads
-that allocate then are measured too.
+not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Nothing is measured
+while another thread runs: what it allocates would be counted, and it would find the
+collector off and tracemalloc on.
 """
 
 import contextlib
@@ -35,13 +36,7 @@ class Measured:
 
 
 def bytes_in_use() -> int | None:
-    """What the allocators have handed out, or None if they do not tell.
-
-    With tracemalloc on, which needs memory for each block itself, what it has
-    counted: the bytes that were asked for, so without rounding.
-    """
-    if tracemalloc.is_tracing():
-        return tracemalloc.get_traced_memory()[0]
+    """What the allocators have handed out, or None if they do not tell."""
     small, large = _memopt._pymalloc_bytes(), _memopt._malloc_bytes()[1]
     return None if small is None or large is None else small[1] + large
 
@@ -154,42 +149,60 @@ _SWAPS: dict[str, tuple[_Change, _Change]] = {
 }
 
 
+def _rounded(size: int) -> int:
+    """To CPython's blocks, or the C heap's, which have headers, as mo_rounded does."""
+    return (size + (8 if size > 512 else 0) + 15) // 16 * 16
+
+
 def _traced() -> int:
     """Bytes of the blocks that tracemalloc has seen, each rounded up."""
     traces = tracemalloc.take_snapshot().traces
     return sum(_rounded(trace.size) for trace in traces)
 
 
-def _rounded(size: int) -> int:
-    """To CPython's blocks, or the C heap's, which have headers: src/heap/layout.c."""
-    return (size + (8 if size > 512 else 0) + 15) // 16 * 16
-
-
 @contextlib.contextmanager
-def _counter() -> Iterator[Callable[[], int]]:
-    """What tells the bytes in use: the allocators, else tracemalloc for the while."""
-    if bytes_in_use() is not None:
-        yield lambda: bytes_in_use() or 0
+def _tracing() -> Iterator[None]:
+    """With tracemalloc on; afterwards it is as it was."""
+    if tracemalloc.is_tracing():
+        yield
         return
     tracemalloc.start()
     try:
-        yield _traced
+        yield
     finally:
         tracemalloc.stop()
 
 
-def _measured(make: Callable[[], Any], in_use: Callable[[], int]) -> tuple[Any, int]:
-    """What ``make`` returns, and the bytes that are in use for it."""
-    before = in_use()
+def _by_traces(make: Callable[[], Any]) -> tuple[Any, int]:
+    """What ``make`` returns, and the bytes of it that tracemalloc sees.
+
+    A snapshot has a tuple for each block.  If tracemalloc was off, those before
+    have been forgotten, or never seen, so the first snapshot is empty.
+    """
+    with _tracing():
+        before = _traced()
+        made = make()
+        return made, _traced() - before
+
+
+def _measured(make: Callable[[], Any]) -> tuple[Any, int]:
+    """What ``make`` returns, and the bytes that are in use for it.
+
+    If the program has tracemalloc on, the allocators' figures include what that
+    needs for each block.
+    """
+    before = bytes_in_use()
+    if before is None or tracemalloc.is_tracing():
+        return _by_traces(make)
     made = make()
-    return made, in_use() - before
+    return made, (bytes_in_use() or 0) - before
 
 
 @contextlib.contextmanager
 def _no_garbage() -> Iterator[None]:
     """What is freed meanwhile is not what was garbage before."""
-    was_enabled = gc.isenabled()
     gc.collect()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
@@ -198,20 +211,27 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
+def _is_alone() -> bool:
+    """Whether no other thread is within Python code."""
+    return len(sys._current_frames()) == 1
+
+
 def verify(row: Row, roots: list[Root]) -> Measured | None:
     """Copy what a row found, swap the copy, and measure; None if that cannot be.
 
     The list that holds the copies counts for neither.
     """
+    if not _is_alone():
+        return None
     copy, swap = _SWAPS[row.kind]
     found = objects(row, roots)
-    try:
-        with _no_garbage(), _counter() as in_use:
-            copies, now = _measured(lambda: copy(found, row), in_use)
-            _, after = _measured(lambda: swap(copies, row), in_use)
-    except MemoryError:
-        return None
     if not found:
+        return None
+    try:
+        with _no_garbage():
+            copies, now = _measured(lambda: copy(found, row))
+            _, after = _measured(lambda: swap(copies, row))
+    except MemoryError:
         return None
     holder = _memopt._object_bytes(copies)
     now, after = now - holder, after - holder
