@@ -26,13 +26,17 @@ from memopt import LazyMap
 RUNS = 6
 MEASURED = 3
 
-# NumPy 2.4 leaves a reference to a dtype for each zeros(n), and one that it counted
-# twice for each transpose(matrix) and each array pickled by protocol 5: of these
-# tests, only blocks are judged.
-NUMPY_LEAVES_REFERENCES = (
+# Of these, by the beginning of their names, only blocks are judged.  NumPy 2.4 leaves
+# a reference to a dtype for each zeros(n), and one that it counted twice for each
+# transpose(matrix) and each array pickled by protocol 5; CPython 3.11 leaves one to
+# the int of float == int, if that finds no memory.
+OTHERS_LEAVE_REFERENCES = (
     "test_borrowed_tensors_are_returned",
+    "test_filling_refuses",
     "test_np_sum_and_mean_are_the_exact_ones",
     "test_numpy_functions_and_operators",
+    "test_reading_fails_cleanly[<lambda>6]",
+    "test_reading_fails_cleanly[<lambda>7]",
     "test_round_trips[numpy",
 )
 SETTINGS = "_hypothesis_internal_use_settings"
@@ -71,7 +75,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         clear_strategy_cache()  # of 1,024 of Hypothesis, filled in some forty runs
         gc.collect()
         sys._clear_type_cache()
-        if not item.name.startswith(NUMPY_LEAVES_REFERENCES):
+        if not item.name.startswith(OTHERS_LEAVE_REFERENCES):
             references[i] = sys.gettotalrefcount()
         blocks[i] = sys.getallocatedblocks()
         if i and all(counts[i] == counts[i - 1] for counts in (references, blocks)):
