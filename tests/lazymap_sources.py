@@ -98,7 +98,7 @@ if importlib.util.find_spec("numpy"):
     import numpy
 
     SEQUENCES["numpy"] = numpy.array
-    SEQUENCES["numpy, every second"] = lambda values: numpy.repeat(values, 2)[::2]
+    SEQUENCES["numpy, every second"] = lambda values: numpy.array(values).repeat(2)[::2]
 
 SIZED: dict[str, Callable[[list[int]], Any]] = {
     "dict": dict.fromkeys,

@@ -266,8 +266,11 @@ class RaisesAtOnce(Raises):
         raise self.error
 
 
-@pytest.mark.parametrize("error", [KeyError("k"), TypeError("mine"), ValueError("v")])
-def test_exceptions_of_items_and_iterators_pass_unchanged(error: Exception) -> None:
+@pytest.mark.parametrize("kind", [KeyError, TypeError, ValueError])
+def test_exceptions_of_items_and_iterators_pass_unchanged(
+    kind: type[Exception],
+) -> None:
+    error = kind("mine")
     raises, raises_at_once = Raises(error), RaisesAtOnce(error)
 
     def generator() -> Iterator[float]:
@@ -283,7 +286,7 @@ def test_exceptions_of_items_and_iterators_pass_unchanged(error: Exception) -> N
         [raises_at_once],
         iter([[1.0], [raises]]),
     ):
-        with pytest.raises(type(error)) as caught:
+        with pytest.raises(kind) as caught:
             FloatMatrix(rows)  # type: ignore[arg-type]
         assert caught.value is error
 
