@@ -112,6 +112,10 @@ mo_walk_end(mo_walk *w);
 mo_container
 mo_container_kind(const mo_walk *w, PyObject *object);
 
+/* Whether it is types.SimpleNamespace, which has no name in C. */
+bool
+mo_is_namespace(PyTypeObject *type);
+
 /* False for most of what the walk neither changes nor enters. */
 static inline bool
 mo_may_be_walked(PyObject *object)
