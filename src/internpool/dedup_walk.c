@@ -271,4 +271,5 @@ mo_walk_end(mo_walk *w)
         Py_CLEAR(w->known[i][1]);
     }
     Py_CLEAR(w->ndarray);
+    Py_CLEAR(w->base);
 }
