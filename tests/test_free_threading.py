@@ -7,6 +7,7 @@ tests of its own (test_internpool_concurrency.py), fsum's threads too.
 
 import contextlib
 import copy
+import functools
 import itertools
 import math
 import os
@@ -484,6 +485,10 @@ class Slotted:
         self.text = self.more = text
 
 
+class FailureError(Exception):
+    pass
+
+
 def dedup_anew(shared: Any) -> InternPool:
     """dedup() by a pool that has strings of its own."""
     pool = InternPool()
@@ -589,6 +594,32 @@ class TestDedup:
                 pool.dedup(shared)
 
         run_threads(then_stop(stop, dedup), dedup, until(stop, read), until(stop, read))
+
+    def test_of_what_c_types_keep_to_themselves(self) -> None:
+        """They write it without a lock that dedup() could take."""
+        call, stop = functools.partial(print, "a"), threading.Event()
+        failure = FailureError()
+
+        @functools.lru_cache(maxsize=8)
+        def cached(key: tuple[int, str]) -> list[str]:
+            return [key[1] * 3]
+
+        def change() -> None:
+            for n in range(250_000):
+                arguments = (str(n), [n])
+                call.__setstate__((print, arguments, {"key": str(n)}, {"own": "a"}))
+
+        def look() -> None:
+            for n in range(500):
+                cached((n % 40, text(n % 3)))
+                failure.args = (text(n),)
+                failure.__dict__ = {"own": text(n % 9)}
+
+        pool, shared = InternPool(), (call, call, [cached, failure])
+        dedups = [until(stop, lambda o=o: pool.dedup([o])) for o in shared]
+        run_threads(then_stop(stop, change), until(stop, look), *dedups)
+        assert call.args == ("249999", [249_999])
+        assert failure.args == ("text 499",)
 
 
 class TestLives:

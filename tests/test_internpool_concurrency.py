@@ -1,6 +1,7 @@
 """InternPool while other code runs: callbacks, the collector, signals, threads."""
 
 import contextlib
+import copy
 import gc
 import itertools
 import json
@@ -282,6 +283,30 @@ class TestThreads:
 
         run_threads(*map(until_stopped, [listing, splitting, loading]), disturbing)
         pool._debug_validate()
+
+    def test_a_pickle_holds_no_more_than_its_bounds(self) -> None:
+        pool, stop = InternPool(5000), threading.Event()
+        pool.pickle_contents = True
+        words = [f"word {i}" for i in range(3)]
+
+        def resizing() -> None:
+            try:
+                for _ in range(200_000):
+                    pool.resize(100)
+                    for word in words:
+                        pool.pin(word)
+                    for word in words:
+                        pool.unpin(word)
+                    pool.resize(1)
+            finally:
+                stop.set()
+
+        def copying() -> None:
+            while not stop.is_set():
+                copied = copy.copy(pool)
+                assert len(copied) <= copied.max_entries
+
+        run_threads(resizing, copying, copying)
 
     def test_a_list_that_another_thread_changes(self) -> None:
         pool = InternPool()

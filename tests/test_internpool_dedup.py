@@ -400,9 +400,12 @@ class TestKinds:
         assert lazy.name is self.north
 
     def test_namespaces_and_enums(self) -> None:
-        space = types.SimpleNamespace(name=fresh("north"))
-        self.dedup([space, Color.RED, Color, types, len, lambda: 5])
-        assert space.name is self.north
+        class Space(types.SimpleNamespace):
+            pass
+
+        spaces = [kind(name=fresh("north")) for kind in (types.SimpleNamespace, Space)]
+        self.dedup([spaces, Color.RED, Color, types, len, lambda: 5])
+        assert all(space.name is self.north for space in spaces)
         assert Color("red as a rose") is Color.RED
 
     @pytest.mark.parametrize("slots", [1, 31, 32, 33, 100])
@@ -458,12 +461,12 @@ class TestKinds:
         queue = Queue([fresh("north"), [fresh("north")], (fresh("north"), 1)])
         before = failure.args, call.args, list(queue)
         rows = [failure, call, queue]
-        assert self.dedup(rows).replaced == 4
+        assert self.dedup(rows).replaced == (1 if free_threaded else 4)
         assert self.dedup(rows).replaced == 0
         after = failure.args, call.args, list(queue)
         for held, was in zip(after, before, strict=True):
             assert [id(item) for item in held] == [id(item) for item in was]
-            assert held[1][0] is self.north
+            assert (held[1][0] is self.north) == (not free_threaded)
         assert failure.where is self.north
 
     def test_weakly_referenced_instances_stay_the_same(self) -> None:

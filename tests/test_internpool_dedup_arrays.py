@@ -73,6 +73,56 @@ class TestBuffers:
         assert sys.getrefcount(value) == before
         assert list(array) == [value, value]
 
+    def test_objects_in_packed_records_stay(self) -> None:
+        records = np.empty(3, dtype=[("letter", "i1"), ("name", "O")])
+        aligned = np.empty(3, dtype=[("number", "i8"), ("name", "O")])
+        pool = pool_with("north")
+        for array, replaced in ((records, 0), (aligned, 0 if free_threaded else 3)):
+            array["name"] = [fresh("north") for _ in range(3)]
+            assert pool.dedup([array["name"]]).replaced == replaced
+            assert array["name"].tolist() == ["north"] * 3
+
+
+class TestMemoryOfOthers:
+    """What owns the references there is not known, or need not be an array."""
+
+    def test_of_ctypes_stays(self) -> None:
+        ctypes = pytest.importorskip("ctypes")
+        value = fresh("north by northwest")
+        kept = (ctypes.py_object * 2)(value, value)
+        array = np.asarray(kept)
+        before = sys.getrefcount(value)
+        for lent in (array, array[:1], array.view(np.ma.MaskedArray)):
+            assert pool_with(value).dedup([lent]).replaced == 0
+        assert sys.getrefcount(value) == before
+        assert all(item is value for item in array)
+
+    def test_views_of_arrays_are_walked(self) -> None:
+        pool = pool_with("north")
+        for view in (
+            lambda array: array[::2],
+            lambda array: array.reshape(2, 2).T,
+            lambda array: array.view(np.ma.MaskedArray),
+            lambda array: np.ma.array(array),
+            lambda array: np.asarray(memoryview(array).obj),
+            np.ravel,
+        ):
+            array = np.array([fresh("north") for _ in range(4)], dtype=object)
+            pool.dedup([view(array)])
+            assert (array[0] is pool.get("north")) == (not free_threaded)
+
+    def test_a_numpy_without_such_an_attribute(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for base in (property(lambda self: 1 / 0), None):
+            fake = types.ModuleType("numpy")
+            fake.ndarray = type("ndarray", (np.ndarray,), {"base": base})  # type: ignore[attr-defined]
+            monkeypatch.setitem(sys.modules, "numpy", fake)
+            array = np.array([fresh("north")], dtype=object).view(fake.ndarray)
+            before = array[0]
+            pool_with("north").dedup([array])
+            assert array[0] is before
+
 
 def hash_table_of(keys: list[Any] | None) -> types.ModuleType:
     """Like pandas' module, whose tables put keys there or keep none."""

@@ -41,7 +41,7 @@ fill_all_locked(const mo_shards *shards, PyObject *list)
 }
 
 PyObject *
-mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned)
+mo_internpool_snapshot(PyObject *op, mo_bounds *bounds)
 {
     mo_shards *shards = mo_shards_of(op);
     for (;;) {
@@ -52,7 +52,7 @@ mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned)
         }
         mo_shards_lock_all(shards);
         bool filled = fill_all_locked(shards, list);
-        *pinned = (Py_ssize_t)shards->bounds.pinned;
+        *bounds = shards->bounds;
         mo_shards_unlock_all(shards);
         if (filled) {
             return list;
@@ -64,8 +64,8 @@ mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned)
 PyObject *
 mo_internpool_iter(PyObject *op)
 {
-    Py_ssize_t pinned;
-    PyObject *list = mo_internpool_snapshot(op, &pinned);
+    mo_bounds bounds;
+    PyObject *list = mo_internpool_snapshot(op, &bounds);
     if (list == NULL) {
         return NULL;
     }

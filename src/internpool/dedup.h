@@ -75,6 +75,8 @@ typedef struct {
     bool values;                     /* whether to intern everything else */
     const mo_internpool_state *room; /* borrowed */
     PyTypeObject *ndarray; /* owned: NumPy's, or NULL if that is not loaded */
+    PyObject *base;        /* owned: its attribute, which gives whose memory
+                              an array uses; or NULL */
     bool arrays;           /* whether to walk arrays of objects */
     mo_open *open;         /* owned: the stack */
     size_t depth;          /* taken of it */
@@ -111,6 +113,10 @@ mo_walk_end(mo_walk *w);
 
 mo_container
 mo_container_kind(const mo_walk *w, PyObject *object);
+
+/* Whether it is types.SimpleNamespace, which has no name in C. */
+bool
+mo_is_namespace(PyTypeObject *type);
 
 /* False for most of what the walk neither changes nor enters. */
 static inline bool
@@ -211,9 +217,15 @@ mo_walk_part mo_walk_mixed;
 
 /* --- dedup_arrays.c ------------------------------------------------------ */
 
-/* Sets `ndarray` and `arrays`. */
+/* Sets `ndarray`, `base` and `arrays`. */
 int
 mo_walk_find_arrays(mo_walk *w);
+
+/* Whether an array's memory is NumPy's: 1 or 0, or -1 with an exception set.  An
+ * array over that of another object, such as one of ctypes, does not own the
+ * references there. */
+int
+mo_array_has_own_items(const mo_walk *w, PyObject *array);
 
 /* --- dedup_listed.c ------------------------------------------------------ */
 

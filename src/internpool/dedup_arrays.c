@@ -62,7 +62,26 @@ mo_walk_find_arrays(mo_walk *w)
         return PyErr_Occurred() ? -1 : 0;
     }
     w->ndarray = (PyTypeObject *)ndarray;
+    if (PyObject_GetOptionalAttrString(ndarray, "base", &w->base) < 0) {
+        return -1;
+    }
+    if (w->base == NULL || !Py_IS_TYPE(w->base, &PyGetSetDescr_Type)) {
+        return 0; /* some other NumPy */
+    }
     int status = may_be_written();
     w->arrays = status > 0;
     return status < 0 ? -1 : 0;
+}
+
+int
+mo_array_has_own_items(const mo_walk *w, PyObject *array)
+{
+    descrgetfunc get = Py_TYPE(w->base)->tp_descr_get;
+    PyObject *at = Py_NewRef(array);
+    while (at != NULL && PyObject_TypeCheck(at, w->ndarray)) {
+        Py_SETREF(at, get(w->base, at, (PyObject *)Py_TYPE(at)));
+    }
+    int status = at != NULL ? at == Py_None : -1;
+    Py_XDECREF(at);
+    return status;
 }

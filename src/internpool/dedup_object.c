@@ -2,7 +2,9 @@
  *
  * A deque is rotated, since only its ends can be written to in no time.  An
  * instance has places for its slots and attributes; what else it leads to is
- * its class's in C, or in a __dict__, and can but be walked. */
+ * its class's in C, or in a __dict__, and can but be walked.  Without a GIL only
+ * the latter: classes in C are asked what they keep by tp_traverse, which takes
+ * no lock, as the collector stops all threads for it. */
 #include "internpool/dedup.h"
 
 /* --- deques -------------------------------------------------------------- */
@@ -134,6 +136,17 @@ adds_dict(const mo_walk *w, PyTypeObject *type)
     return base_in_c(w, type)->tp_dictoffset == 0;
 }
 
+/* Whether nothing writes the place of the __dict__ without the instance's lock.
+ * A class in C may have its own way to, as functools.partial has. */
+static bool
+locks_dict(const mo_walk *w, PyTypeObject *type)
+{
+    return adds_dict(w, type) ||
+           PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) ||
+           PyExceptionClass_Check((PyObject *)type) ||
+           mo_is_namespace(base_in_c(w, type));
+}
+
 /* A visitproc. */
 static int
 walk_referent(PyObject *object, void *w)
@@ -143,34 +156,44 @@ walk_referent(PyObject *object, void *w)
     return mo_walk_later(w, object, shared);
 }
 
-/* Walks the __dict__, if there is one already, and what a class in C shows the
- * collector.  To ask for the __dict__ would make one, which takes more memory
- * than it may save. */
+/* Walks the __dict__, if there is one already.  To ask for it would make one,
+ * which takes more memory than it may save. */
 static int
-walk_others(mo_walk *w, PyObject *instance)
+walk_dict(mo_walk *w, PyObject *instance)
 {
-    PyTypeObject *type = Py_TYPE(instance);
-    traverseproc traverse = base_in_c(w, type)->tp_traverse;
     int status = 0;
     MO_BEGIN_CRITICAL_SECTION(instance);
-    PyObject *dict = adds_dict(w, type) ? mo_dict_of_instance(instance) : NULL;
+    PyObject *dict = mo_dict_of_instance(instance);
     if (dict != NULL) {
         status = mo_walk_later(w, dict, mo_is_shared(dict, 1));
     }
-    if (status == 0 && traverse != NULL) {
-        status = traverse(instance, walk_referent, w);
-    }
     MO_END_CRITICAL_SECTION();
     return status;
+}
+
+/* Walks what a class in C shows the collector, its __dict__ too. */
+static int
+walk_others(mo_walk *w, PyObject *instance)
+{
+    traverseproc traverse = base_in_c(w, Py_TYPE(instance))->tp_traverse;
+    return traverse != NULL ? traverse(instance, walk_referent, w) : 0;
 }
 
 int
 mo_walk_instance(mo_walk *w, PyObject *instance, Py_ssize_t *position)
 {
     *position = 1;
+    PyTypeObject *type = Py_TYPE(instance);
     int status = walk_slots(w, instance);
-    if (status == 0 && adds_dict(w, Py_TYPE(instance))) {
+    if (status == 0 && adds_dict(w, type)) {
         status = mo_walk_attributes(w, instance);
     }
-    return status < 0 ? -1 : walk_others(w, instance);
+    if (status == 0 &&
+        (MO_FREE_THREADED ? locks_dict(w, type) : adds_dict(w, type))) {
+        status = walk_dict(w, instance);
+    }
+    if (status == 0 && !MO_FREE_THREADED) {
+        status = walk_others(w, instance);
+    }
+    return status;
 }

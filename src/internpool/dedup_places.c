@@ -298,6 +298,18 @@ mo_walk_set(mo_walk *w, PyObject *set, Py_ssize_t *position)
 
 /* --- NumPy arrays -------------------------------------------------------- */
 
+/* Whether objects are where a PyObject * may be read: in a field of a packed
+ * record they need not. */
+static bool
+is_aligned(const Py_buffer *buffer)
+{
+    uintptr_t all = (uintptr_t)buffer->buf;
+    for (int axis = 0; axis < buffer->ndim; axis++) {
+        all |= (uintptr_t)buffer->strides[axis];
+    }
+    return all % sizeof(PyObject *) == 0;
+}
+
 /* 1 and the buffer of a writable array of objects; 0 if it is no such; -1 with
  * an exception set.  To ask for a writable one would make NumPy warn of arrays
  * that are to be read-only some day, which it says are so already. */
@@ -313,7 +325,7 @@ get_objects(PyObject *array, Py_buffer *buffer)
         return 0;
     }
     if (!buffer->readonly && buffer->format != NULL &&
-        strcmp(buffer->format, "O") == 0) {
+        strcmp(buffer->format, "O") == 0 && is_aligned(buffer)) {
         return 1;
     }
     PyBuffer_Release(buffer);
@@ -336,7 +348,10 @@ int
 mo_walk_array(mo_walk *w, PyObject *array, Py_ssize_t *position)
 {
     Py_buffer buffer;
-    int status = get_objects(array, &buffer);
+    int status = mo_array_has_own_items(w, array);
+    if (status > 0) {
+        status = get_objects(array, &buffer);
+    }
     if (status <= 0) {
         return status;
     }

@@ -28,12 +28,18 @@ is_of_ctypes(PyTypeObject *type)
     return type != NULL;
 }
 
+bool
+mo_is_namespace(PyTypeObject *type)
+{
+    return strcmp(type->tp_name, "types.SimpleNamespace") == 0;
+}
+
 static bool
 is_instance(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
-        return strcmp(type->tp_name, "types.SimpleNamespace") == 0;
+        return mo_is_namespace(type);
     }
     return !PyType_Check(object) && !PyModule_Check(object) &&
            !is_of_ctypes(type);
@@ -265,4 +271,5 @@ mo_walk_end(mo_walk *w)
         Py_CLEAR(w->known[i][1]);
     }
     Py_CLEAR(w->ndarray);
+    Py_CLEAR(w->base);
 }

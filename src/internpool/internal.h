@@ -106,9 +106,9 @@ Py_ssize_t
 mo_internpool_length(PyObject *op);
 
 /* A new list of all residents, each queue of a shard from its oldest on; the
- * pinned ones, *pinned of them, are the last. */
+ * pinned ones are the last.  *bounds is what was taken, and the bounds, then. */
 PyObject *
-mo_internpool_snapshot(PyObject *op, Py_ssize_t *pinned);
+mo_internpool_snapshot(PyObject *op, mo_bounds *bounds);
 
 PyObject *
 mo_internpool_iter(PyObject *op);

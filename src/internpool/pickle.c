@@ -28,16 +28,22 @@ attribute_of_module(const char *module, const char *name)
     return value;
 }
 
-/* None, or ([string, ...], number of pinned ones, the last). */
+/* None, or ([string, ...], number of pinned ones, the last); and the bounds of
+ * that moment, within which they are. */
 static PyObject *
-contents(PyObject *op)
+contents(PyObject *op, mo_bounds *bounds)
 {
     if (!MO_LOAD_INT8(&((InternPoolObject *)op)->pickle_contents)) {
+        mo_shards *shards = mo_shards_of(op);
+        mo_pool *pool = mo_shards_lock(shards, 0);
+        bounds->max_entries = shards->bounds.max_entries;
+        bounds->max_bytes = shards->bounds.max_bytes;
+        mo_shards_unlock(pool);
         Py_RETURN_NONE;
     }
-    Py_ssize_t pinned;
-    PyObject *strings = mo_internpool_snapshot(op, &pinned);
-    return strings ? Py_BuildValue("(Nn)", strings, pinned) : NULL;
+    PyObject *strings = mo_internpool_snapshot(op, bounds);
+    return strings ? Py_BuildValue("(Nn)", strings, (Py_ssize_t)bounds->pinned)
+                   : NULL;
 }
 
 /* What mo_restore_pool() takes. */
@@ -45,16 +51,20 @@ static PyObject *
 restore_arguments(PyObject *op)
 {
     mo_shards *shards = mo_shards_of(op);
+    mo_bounds bounds;
+    PyObject *held = contents(op, &bounds);
+    if (held == NULL) {
+        return NULL;
+    }
     mo_pool *pool = mo_shards_lock(shards, 0);
-    unsigned long max_entries = (unsigned long)shards->bounds.max_entries;
-    size_t max_bytes = shards->bounds.max_bytes;
     bool adaptive = pool->gate.adaptive;
     mo_shards_unlock(pool);
-    return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op), max_entries,
-                         "max_bytes", mo_limit_as_object(max_bytes),
-                         "max_length", mo_limit_as_object(shards->max_length),
-                         "policy", mo_policy_name(pool->policy), "adaptive",
-                         PyBool_FromLong(adaptive), contents(op));
+    return Py_BuildValue("O(k){sNsNsssN}N", Py_TYPE(op),
+                         (unsigned long)bounds.max_entries, "max_bytes",
+                         mo_limit_as_object(bounds.max_bytes), "max_length",
+                         mo_limit_as_object(shards->max_length), "policy",
+                         mo_policy_name(pool->policy), "adaptive",
+                         PyBool_FromLong(adaptive), held);
 }
 
 /* None, or the attributes that a subclass added. */
