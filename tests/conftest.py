@@ -1,6 +1,7 @@
 """Settings shared by every test."""
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(
         name = item.path.name
         if free_threaded and name.startswith(("test_advise_", "test_heap_scan")):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no test had imported pandas, whose older versions dedup() has to heed."""
+    monkeypatch.delitem(sys.modules, "pandas._libs.hashtable", raising=False)
 
 
 def mark_thread_unsafe(items: list[pytest.Item]) -> None:

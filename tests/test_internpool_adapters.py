@@ -191,7 +191,9 @@ class TestPandas:
         before = frame.copy(deep=True)
         InternPool().dedup(frame)
         pd.testing.assert_frame_equal(frame, before)
-        assert len({id(s) for s in frame["city"]}) == 1
+        # Older ones borrow labels from arrays, which dedup() therefore leaves alone.
+        borrows = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+        assert len({id(s) for s in frame["city"]}) == (4 if borrows else 1)
 
 
 ADAPTERS = [name for name in adapters.__all__ if name[0].islower()]

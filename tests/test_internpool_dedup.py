@@ -24,6 +24,8 @@ from support import fail_each_allocation, free_threaded
 
 from memopt import InternPool
 
+pytestmark = pytest.mark.usefixtures("without_pandas")
+
 
 def fresh(string: str) -> str:
     return (string + "\U0001f600")[:-1]

@@ -25,6 +25,7 @@ def pool_with(*strings: str) -> InternPool:
     return pool
 
 
+@pytest.mark.usefixtures("without_pandas")
 class TestBuffers:
     def test_no_warning_of_arrays_that_will_be_read_only(self) -> None:
         array = np.array([fresh("north")], dtype=object)
@@ -83,6 +84,7 @@ class TestBuffers:
             assert array["name"].tolist() == ["north"] * 3
 
 
+@pytest.mark.usefixtures("without_pandas")
 class TestMemoryOfOthers:
     """What owns the references there is not known, or need not be an array."""
 
