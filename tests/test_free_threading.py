@@ -110,7 +110,7 @@ class TestExactSum:
         total, stop = ExactSum(), threading.Event()
 
         def read() -> None:
-            assert total.value == total.value // 1
+            assert total.value.is_integer()
             snapshot = pickle.loads(pickle.dumps(total))
             assert snapshot.value == snapshot.count
             assert repr(copy.copy(total)).startswith("<memopt.ExactSum")
