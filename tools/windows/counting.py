@@ -1,5 +1,8 @@
 """pytest plugin: skips what wine cannot honour, by name, and counts what ran.
 
+It also starts a process once more if wine could not, as happens now and then, and
+prints that it did.
+
 ``wine_skips.toml`` beside this file says which tests and why.  An entry that
 matches no test is an error: it would outlive its reason.  The counts go to the
 file that MEMOPT_COUNTS names.  Runs in the Windows CPython.
@@ -7,12 +10,16 @@ file that MEMOPT_COUNTS names.  Runs in the Windows CPython.
 
 import json
 import os
+import subprocess
 import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+ERROR_INTERNAL_ERROR = 1359  # what wine says then
 
 LISTED = Path(__file__).with_name("wine_skips.toml")
 
@@ -38,6 +45,17 @@ def pytest_collection_modifyitems(
         raise pytest.UsageError(f"{LISTED.name} names no test: {sorted(unused)}")
 
 
+class _Popen(subprocess.Popen[Any]):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            super().__init__(*args, **options)
+        except OSError as error:
+            if getattr(error, "winerror", None) != ERROR_INTERNAL_ERROR:
+                raise
+            print(f"wine did not start a process: {error}", file=sys.__stderr__)
+            super().__init__(*args, **options)
+
+
 class _Counter:
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -53,3 +71,4 @@ class _Counter:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Counter())
+    subprocess.Popen = _Popen  # type: ignore[misc]
