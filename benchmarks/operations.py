@@ -1141,7 +1141,7 @@ def _heap_scans(n: int) -> Iterator[Operation]:
             " where they are 300 instructions: hashes, and tables of contents and"
             " paths, which guppy3 does not make.  Once Polars is imported all else"
             " is 25 ms, guppy3's 77: 200 ns an object, of which the kernel has a"
-            " sixth, for 4 MB of tables (CPython 3.11, Zen 3).",
+            " sixth, for 4 MB of tables (CPython 3.11, Zen 4).",
         )
 
     def one_object(name: str, make: Callable[[], list[Any]]) -> Operation:

@@ -20,7 +20,7 @@
  * many objects the ring has, and items a batch.  500 000 instances and as many
  * dicts in random order, 4.5 million objects, took 1.3 times as long without
  * the ring, asking for what is on the stack, and 2.6 times without any of this
- * (CPython 3.11, Zen 3).  Of rings of 8 to 64 the shortest was the best by 5 %;
+ * (CPython 3.11, Zen 4).  Of rings of 8 to 64 the shortest was the best by 5 %;
  * batches of 16 to 128 differ by less than runs do. */
 #define ITEMS_AHEAD 12
 #define RING_AHEAD 4
