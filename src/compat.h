@@ -495,12 +495,19 @@ typedef struct {
     char indices[];      /* then the entries */
 } mo_dict_keys;
 
+enum { /* DictKeysKind */
+    MO_KEYS_GENERAL,
+    MO_KEYS_UNICODE,
+    MO_KEYS_SPLIT
+};
+
 /* Whether all keys of a dict are exact strs, so that to look one up runs no
  * code; locked by the caller.  False of some that had others once. */
 static inline bool
 mo_dict_has_str_keys(PyObject *dict)
 {
-    return ((const mo_dict_keys *)((PyDictObject *)dict)->ma_keys)->kind != 0;
+    const void *keys = ((PyDictObject *)dict)->ma_keys;
+    return ((const mo_dict_keys *)keys)->kind != MO_KEYS_GENERAL;
 }
 
 /* Whether a dict has the entries of items that were deleted; locked by the
@@ -700,22 +707,30 @@ mo_bytearray_content_bytes(PyObject *obj)
 #endif
 }
 
-/* Where the attributes are that an instance has no dict for (yet): how many at
- * most; those that it lacks are NULL.  A class has a name for each. */
+/* The attributes that an instance keeps in itself, in the order in which its
+ * class's instances were first given them: *values is borrowed, as are those;
+ * what it lacks is NULL.  How many; 0 for any other object. */
+static inline Py_ssize_t
+mo_inline_values(PyObject *obj, PyObject ***values)
+{
+    PyTypeObject *type = Py_TYPE(obj);
+    if (!PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT)) {
+        return 0;
+    }
+    mo_dict_keys *names =
+        (mo_dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
+    *values = names != NULL ? mo_managed_values(obj) : NULL;
+    return *values != NULL ? MO_LOAD_SIZE(&names->nentries) : 0;
+}
+
+/* The same of an instance that has no dict for them (yet). */
 static inline Py_ssize_t
 mo_inline_attributes(PyObject *obj, PyObject ***values)
 {
-    PyTypeObject *type = Py_TYPE(obj);
-    *values = NULL;
-    if (!PyType_HasFeature(type, Py_TPFLAGS_MANAGED_DICT) ||
-        mo_managed_dict(obj) != NULL) {
-        return 0;
-    }
-    *values = mo_managed_values(obj);
-    mo_dict_keys *names =
-        (mo_dict_keys *)((PyHeapTypeObject *)type)->ht_cached_keys;
-    return *values != NULL && names != NULL ? MO_LOAD_SIZE(&names->nentries)
-                                            : 0;
+    return PyType_HasFeature(Py_TYPE(obj), Py_TPFLAGS_MANAGED_DICT) &&
+                   mo_managed_dict(obj) == NULL
+               ? mo_inline_values(obj, values)
+               : 0;
 }
 
 /* The dict that an instance has already, borrowed, or NULL. */

@@ -178,16 +178,6 @@ mo_instance_dict(PyObject *obj)
 }
 
 size_t
-mo_inline_values(PyObject *obj, PyObject ***values)
-{
-    if (!has_managed_dict(obj) || shared_keys(Py_TYPE(obj)) == NULL) {
-        return 0;
-    }
-    *values = mo_managed_values(obj);
-    return *values != NULL ? mo_shared_names(Py_TYPE(obj)) : 0;
-}
-
-size_t
 mo_shared_names(PyTypeObject *type)
 {
     const dict_keys *keys =
@@ -268,7 +258,7 @@ mo_prefetch_contents(PyObject *obj)
         n = mo_items(obj, &items);
     }
     else {
-        n = (Py_ssize_t)mo_inline_values(obj, &items);
+        n = mo_inline_values(obj, &items);
     }
     for (Py_ssize_t i = 0; i < n && i < MO_PREFETCHED; i++) {
         mo_prefetch_leaf(items[i]);

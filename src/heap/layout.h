@@ -96,12 +96,6 @@ typedef struct {
     PyObject *value;
 } mo_unicode_entry;
 
-enum { /* DictKeysKind */
-    MO_KEYS_GENERAL,
-    MO_KEYS_UNICODE,
-    MO_KEYS_SPLIT
-};
-
 static inline const mo_unicode_entry *
 mo_unicode_entries(const mo_dict_keys *keys)
 {
@@ -137,13 +131,7 @@ mo_dict_next(PyObject *dict, Py_ssize_t *position, PyObject **key,
 bool
 mo_dict_is_split(PyObject *dict);
 
-/* The attributes of an instance that has no dict yet, in the order of their
- * assignment: *values is borrowed, as are the items, of which some are NULL;
- * mo_shared_name names them.  Returns how many; 0 for any other object. */
-size_t
-mo_inline_values(PyObject *obj, PyObject ***values);
-
-/* The name of the attribute i of a class's instances, borrowed. */
+/* The name of what is the i-th of mo_inline_values(), borrowed. */
 PyObject *
 mo_shared_name(PyTypeObject *type, size_t i);
 

@@ -179,7 +179,7 @@ walk_attributes(mo_scan *scan, PyObject *obj, uint32_t node)
         return true;
     }
     PyObject **values;
-    size_t n = mo_inline_values(obj, &values);
+    size_t n = (size_t)mo_inline_values(obj, &values);
     for (size_t i = 0; i < n && !scan->out_of_memory; i++) {
         if (values[i] != NULL) {
             mo_place place = {
