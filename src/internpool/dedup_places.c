@@ -236,7 +236,7 @@ mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets, int n)
 static inline PyObject **
 attribute_place(const void *instance, Py_ssize_t position)
 {
-    PyObject **values;
+    PyObject **values = NULL; /* gcc -O3 does not see that it is set */
     return position < mo_inline_attributes((PyObject *)instance, &values)
                ? &values[position]
                : NULL;
