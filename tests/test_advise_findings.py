@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from support import run_in_fresh_process
 
 from memopt import _memopt
+from memopt.advisor.findings import findings
+from memopt.advisor.heap import Heap, Row
 
 SCRIPTS = Path(__file__).parent / "advise_scripts"
 N = 1000
@@ -169,3 +172,21 @@ def test_savings_are_those_measured(script: str, results: dict[str, Any]) -> Non
         counted = 1 if finding["kind"] in ("floats", "ints") else finding["count"]
         assert measured["objects"] == counted
         assert measured["saving"] == pytest.approx(finding["saving"], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (range(5, 5 + 3 * 1000, 3), "range(5, 3005, 3)"),
+        (range(5, 5 + 3 * 1500, 3), "range(5, 3005, 3)"),  # it grew since the scan
+        ([], "range(…)"),
+        ([5], "range(…)"),
+        (["5", 8], "range(…)"),
+        ([True, 2], "range(…)"),
+    ],
+)
+def test_the_range_told_is_that_of_the_scan(now: Iterable[object], told: str) -> None:
+    steps = ("root", "steps"), ("item", "")
+    row = Row("progression", "steps", "steps", steps, list, list(now), 1, 1000, 8056, 0)
+    (finding,) = findings(Heap([row], [], []), measure=False)
+    assert finding.swap.endswith(f"if the steps are always even: {told}")

@@ -130,11 +130,18 @@ def _ints(row: Row) -> _Advice:
     )
 
 
-def _range(example: object) -> str:
-    if not isinstance(example, list | tuple) or len(example) < 2:
+def _range(row: Row) -> str:
+    """The range that a progression is, as it was when it was counted.
+
+    The program may have gone on since, and have made anything of it.
+    """
+    assert isinstance(row.example, list | tuple)
+    start = row.example[:2]
+    if [type(each) for each in start] != [int, int]:
         return "range(…)"
-    step = example[1] - example[0]
-    return f"range({example[0]}, {example[-1] + step}, {step})"
+    first, step = start[0], start[1] - start[0]
+    length = row.items if row.count == 1 else len(row.example)
+    return f"range({first}, {first + step * length}, {step})"
 
 
 def _progression(row: Row) -> _Advice:
@@ -144,7 +151,7 @@ def _progression(row: Row) -> _Advice:
         _diff(
             f"{name} = [f(x) for x in …]",
             f"{name} = memopt.LazyMap(f, …)",
-            f"# or, if the steps are always even: {_range(row.example)}",
+            f"# or, if the steps are always even: {_range(row)}",
         ),
         "only if the list is read and not changed: a LazyMap computes each item "
         "when asked, each time",
