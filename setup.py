@@ -65,6 +65,7 @@ SOURCES = [
     "src/heap/heap.c",
     "src/heap/layout.c",
     "src/heap/marks.c",
+    "src/heap/order.c",
     "src/heap/rows.c",
     "src/heap/scan.c",
     "src/heap/table.c",

@@ -2,6 +2,7 @@
 
 import collections
 import gc
+import random
 import sys
 import threading
 import types
@@ -191,6 +192,41 @@ def test_what_the_stack_takes_does_not_grow_with_a_list() -> None:
     assert scratch(data) < 2 * scratch(plain) + 1_000_000
 
 
+def scattered(n: int) -> list[Any]:
+    """Lists that do not lie in memory as they do here, of a float each, and None."""
+    items: list[Any] = [[i + 0.5, None] for i in range(n)]
+    random.Random(n).shuffle(items)
+    return items
+
+
+@pytest.mark.parametrize("n", [4095, 4096, 4100, 50_000])
+@pytest.mark.parametrize("make", [list, tuple, type("List", (list,), {})])
+def test_long_sequences_in_random_order(make: Any, n: int) -> None:
+    items = scattered(n)
+    root = make([0.25, *items, *items[: n // 2]])
+    found = counted(root)
+    assert found[list][0] == n + (make is list)
+    assert found[float] == (n + 1, 32 * (n + 1))
+    assert rows("floats", root) == []
+
+
+def test_long_sequences_in_random_order_within_each_other() -> None:
+    inner = [scattered(5000) for _ in range(3)]
+    outer = [*scattered(9000), *inner, *scattered(7000)]
+    for within in inner:
+        within[2500] = outer
+    assert counted(outer)[float][0] == 9000 + 3 * 4999 + 7000
+    assert counted(outer, inner)[list][0] == 9000 + 3 * 4999 + 7000 + 5
+
+
+def test_more_items_in_random_order_than_are_sorted_at_a_time() -> None:
+    items = scattered(30_000)
+    root = [item for i in range(80) for item in random.Random(i).sample(items, 15_000)]
+    assert len(root) > 2**20
+    reached = {id(item) for item in root}
+    assert counted(root)[list][0] == counted(root)[float][0] + 1 == len(reached) + 1
+
+
 def test_paths_end_where_they_only_repeat() -> None:
     deep: list[Any] = []
     for _ in range(1000):
@@ -367,3 +403,16 @@ def test_allocation_failures() -> None:
         lambda: None, lambda _: _memopt._scan_heap(roots, False), check
     )
     assert failures > 20
+
+
+def test_allocation_failures_in_random_order() -> None:
+    root = scattered(5000)
+    roots, expected = (("root0", root, False),), scan(root)
+
+    def check(_: object) -> None:
+        assert scan(root) == expected
+
+    failures = fail_each_allocation(
+        lambda: None, lambda _: _memopt._scan_heap(roots, False), check
+    )
+    assert failures > 5

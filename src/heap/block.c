@@ -1,6 +1,8 @@
 /* block.c - see block.h. */
 #include "heap/block.h"
 
+#include "platform/memory.h"
+
 #include <string.h>
 
 /* Below it, malloc's own free lists keep little; an arena has 1 MiB. */
@@ -16,6 +18,7 @@ mo_block_new(size_t bytes)
     PyObject_GetArenaAllocator(&arenas);
     void *block = arenas.alloc(arenas.ctx, bytes);
     if (block != NULL) {
+        mo_memory_prefer_huge_pages(block, bytes);
         memset(block, 0, bytes); /* an allocator that is set need not do it */
     }
     return block;

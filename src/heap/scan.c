@@ -27,6 +27,9 @@
 #define RING 8
 #define BATCH 64
 
+/* The least that is worth to be put in order. */
+#define LONG 4096
+
 /* In the place of what comes next in a dict: nothing does. */
 #define DONE (-1)
 
@@ -86,18 +89,41 @@ visit(mo_scan *scan, PyObject *obj, mo_place *place)
 
 /* ---- walking one object -------------------------------------------------- */
 
+/* Where a sequence's items from the index `next` on are, which is elsewhere if it
+ * is walked in the order of memory; returns how many there are. */
+static Py_ssize_t
+items_from(mo_scan *scan, PyObject *sequence, Py_ssize_t next,
+           PyObject ***items)
+{
+    Py_ssize_t n = mo_items(sequence, items);
+    mo_order *order = &scan->order;
+    if (order->sequence != sequence) {
+        *items += next;
+        return n - next;
+    }
+    if (next == order->end && !mo_order_next(order, *items, n)) {
+        scan->out_of_memory = true;
+        return 0;
+    }
+    *items = order->items + (next - order->first);
+    if (n - next <= BATCH) {
+        order->sequence = NULL; /* the rest of it */
+    }
+    return order->end - next;
+}
+
 /* A list or tuple, from the index `next` on. */
 static void
 walk_items(mo_scan *scan, PyObject *sequence, Py_ssize_t next, uint32_t node)
 {
     PyObject **items;
-    Py_ssize_t n = mo_items(sequence, &items);
-    Py_ssize_t end = n - next > BATCH ? next + BATCH : n;
-    if (end < n) {
-        push(scan, sequence, end, node);
+    Py_ssize_t n = items_from(scan, sequence, next, &items);
+    Py_ssize_t batch = n > BATCH ? BATCH : n;
+    if (next + batch < Py_SIZE(sequence)) {
+        push(scan, sequence, next + batch, node);
     }
     mo_place below = {.parent = node, .step = MO_STEP_ITEM};
-    for (Py_ssize_t i = next; i < end && !scan->out_of_memory; i++) {
+    for (Py_ssize_t i = 0; i < batch && !scan->out_of_memory; i++) {
         if (i + ITEMS_AHEAD < n) {
             mo_prefetch_object(items[i + ITEMS_AHEAD]);
         }
@@ -105,6 +131,20 @@ walk_items(mo_scan *scan, PyObject *sequence, Py_ssize_t next, uint32_t node)
             visit(scan, items[i], &below);
         }
     }
+}
+
+/* The same, for the first time: if it is long and its items lie anywhere, it is
+ * walked in the order of memory, unless another one is. */
+static void
+begin_items(mo_scan *scan, PyObject *sequence, Py_ssize_t next, uint32_t node)
+{
+    PyObject **items;
+    Py_ssize_t n = mo_items(sequence, &items);
+    if (scan->order.sequence == NULL && n - next >= LONG &&
+        mo_is_scattered(items + next, n - next)) {
+        mo_order_begin(&scan->order, sequence, next);
+    }
+    walk_items(scan, sequence, next, node);
 }
 
 /* Meets a dict's key; where its value is. */
@@ -220,7 +260,7 @@ walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
         walked = true;
     }
     else if (PyList_Check(obj) || PyTuple_Check(obj)) {
-        walk_items(scan, obj, 0, node);
+        begin_items(scan, obj, 0, node);
         walked = true;
     }
     walked |= walk_attributes(scan, obj, node);
@@ -242,7 +282,7 @@ begin_walk(mo_scan *scan, PyObject *obj, uint32_t node)
     if (PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) {
         Py_ssize_t done = mo_find_in_sequence(scan, obj, node, bytes);
         if (done < Py_SIZE(obj)) {
-            walk_items(scan, obj, done, node);
+            begin_items(scan, obj, done, node);
         }
     }
     else if (PyDict_CheckExact(obj)) {
@@ -330,6 +370,7 @@ mo_scan_clear(mo_scan *scan)
 {
     mo_marks_clear(&scan->met);
     mo_table_clear(&scan->contents);
+    mo_order_clear(&scan->order);
     mo_table_clear(&scan->node_index);
     mo_table_clear(&scan->row_index);
     mo_block_free(scan->nodes, scan->nodes_capacity * sizeof(mo_node));
@@ -392,7 +433,7 @@ size_t
 mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
-           mo_table_bytes(&scan->node_index) +
+           mo_order_bytes(&scan->order) + mo_table_bytes(&scan->node_index) +
            mo_table_bytes(&scan->row_index) +
            scan->nodes_capacity * sizeof(mo_node) +
            scan->rows_capacity * sizeof(mo_row) +

@@ -4,6 +4,8 @@
  * telling goes into two flat tables: nodes, the paths by which objects were
  * reached (`__main__.cache['rows'][...]`, all items of a list being one node),
  * and rows, one for each kind of finding at a node.  Python makes them readable.
+ * The items of a long list that lie anywhere in memory are taken in its order: of
+ * what several of them own in different places, it says which is the first.
  *
  * The walk runs no Python code, allocates no Python object, changes no
  * reference count and writes into no object: its own memory comes from
@@ -16,6 +18,7 @@
 #define MO_HEAP_SCAN_H
 
 #include "heap/marks.h"
+#include "heap/order.h"
 
 /* How a node is reached from its parent. */
 typedef enum {
@@ -129,6 +132,7 @@ typedef struct {
     size_t n_rows, rows_capacity;
     mo_pending *stack; /* owned: met, not yet walked to the end */
     size_t n_stack, stack_capacity;
+    mo_order order; /* of a long sequence, if one is walked */
     mo_recent recent_nodes[MO_RECENT], recent_rows[MO_RECENT];
     mo_recent_type recent_types[MO_RECENT_TYPES];
     mo_field fields[MO_FIELDS]; /* by place in the dict */
