@@ -19,6 +19,7 @@ mo_block_new(size_t bytes)
     void *block = arenas.alloc(arenas.ctx, bytes);
     if (block != NULL) {
         mo_memory_prefer_huge_pages(block, bytes);
+        mo_memory_map_pages(block, bytes);
         memset(block, 0, bytes); /* an allocator that is set need not do it */
     }
     return block;

@@ -5,6 +5,10 @@
 
 #define FIRST_SHIFT 56 /* 256 slots */
 
+/* A table of fewer slots, 1 MiB of keys, grows to four times its size: filling
+ * the next ones took 1/8 of a scan of 450 000 objects. */
+#define SMALL_SLOTS ((size_t)1 << 17)
+
 /* The slot of `key`, or the empty one where it would go.  Key 0 stands for
  * "empty", so a key of 0 counts as 1. */
 static size_t
@@ -33,7 +37,9 @@ static MO_NOINLINE int
 grow(mo_table *table)
 {
     mo_table bigger = {.used = table->used, .is_map = table->is_map};
-    bigger.shift = table->capacity != 0 ? table->shift - 1 : FIRST_SHIFT;
+    const unsigned int doublings = table->capacity < SMALL_SLOTS ? 2 : 1;
+    bigger.shift =
+        table->capacity != 0 ? table->shift - doublings : FIRST_SHIFT;
     bigger.capacity = (size_t)1 << (64 - bigger.shift);
     if (bigger.capacity > SIZE_MAX / sizeof(uint64_t)) {
         return -1;

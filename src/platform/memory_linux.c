@@ -229,18 +229,35 @@ mo_memory_compact(void)
 #endif
 }
 
-/* madvise() takes whole pages; a system without huge ones refuses. */
-void
-mo_memory_prefer_huge_pages(void *start, size_t bytes)
+/* madvise() takes whole pages; a system that does not know it refuses. */
+static void
+advise_pages(void *start, size_t bytes, int advice)
 {
-#ifdef MADV_HUGEPAGE
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)start + bytes) / page * page;
     if (first < end) {
-        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+        (void)madvise((void *)first, end - first, advice);
     }
+}
+
+void
+mo_memory_prefer_huge_pages(void *start, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    advise_pages(start, bytes, MADV_HUGEPAGE);
 #endif
+}
+
+/* Linux 5.14; glibc 2.35 has its name. */
+#ifndef MADV_POPULATE_WRITE
+# define MADV_POPULATE_WRITE 23
+#endif
+
+void
+mo_memory_map_pages(void *start, size_t bytes)
+{
+    advise_pages(start, bytes, MADV_POPULATE_WRITE);
 }
 
 int

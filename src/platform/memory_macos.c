@@ -101,6 +101,12 @@ mo_memory_prefer_huge_pages(void *start, size_t bytes)
     /* nothing to ask for: a process without privileges has none */
 }
 
+void
+mo_memory_map_pages(void *start, size_t bytes)
+{
+    /* nothing to ask for */
+}
+
 int
 mo_memory_trim(void)
 {
