@@ -169,6 +169,33 @@ def test_everything_reaches_what_no_module_names() -> None:
     assert marker
 
 
+def test_everything_is_what_the_collector_tracks() -> None:
+    run_in_fresh_process(
+        """
+import gc
+from memopt import _memopt
+class Marker:
+    pass
+def found():
+    rows = _memopt._scan_heap((), True)[0]
+    return sum(row[4] for row in rows if row[2] is Marker and row[0] == "type")
+def main():
+    assert found() == 0
+    old = Marker()  # a variable, which no object that is tracked refers to
+    gc.collect()
+    younger = Marker()
+    gc.collect(0)
+    new = Marker()
+    assert found() == 3
+    new.itself = new
+    del new
+    assert found() == 3
+gc.disable()
+main()
+"""
+    )
+
+
 def test_deep_nesting_and_cycles() -> None:
     deep: list[Any] = [1.5]
     deep.append(deep)

@@ -193,7 +193,8 @@ require_gil(void)
 static PyObject *
 scan_heap(PyObject *module, PyObject *args)
 {
-    PyObject *roots, *tracked = NULL;
+    PyObject *roots;
+    void *lists = NULL;
     int everything;
     unsigned long long min_saving = 0;
     mo_scan scan;
@@ -203,14 +204,14 @@ scan_heap(PyObject *module, PyObject *args)
         check_roots(roots) < 0) {
         return NULL;
     }
-    if (everything && mo_gc_tracked(&tracked) < 0) {
+    if (everything && mo_gc_lists(&lists) < 0) {
         return NULL;
     }
     PyObject *result = NULL;
     if (mo_scan_init(&scan, everything) == 0) {
         walk_roots(&scan, roots);
         if (everything) {
-            mo_gc_visit(tracked, visit_tracked, &scan);
+            mo_gc_visit(lists, visit_tracked, &scan);
         }
         mo_scan_finish(&scan);
     }
@@ -221,7 +222,6 @@ scan_heap(PyObject *module, PyObject *args)
         result = as_objects(&scan, min_saving);
     }
     mo_scan_clear(&scan);
-    Py_XDECREF(tracked);
     return result;
 }
 
