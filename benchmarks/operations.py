@@ -1133,15 +1133,16 @@ def _heap_scans(n: int) -> Iterator[Operation]:
             ),
             same=_same_counts,
             promises=(("guppy3 heap()", 10.0),),
-            note="In a process that has only the heap and memopt: 24 ms for strings and"
-            " numbers, 29 ms for records, 9.2 and 7.9 times less than guppy3.  5 ms"
-            " of each are all else, some 85,000 objects, and 4 ms the figures of the"
-            " process (smaps_rollup: 2) and the report.  Strings and numbers take 6"
-            " ns an object, records 43 ns in random order and 31 in that of memory,"
-            " where they are 300 instructions: hashes, and tables of contents and"
-            " paths, which guppy3 does not make.  Once Polars is imported all else"
-            " is 25 ms, guppy3's 77: 200 ns an object, of which the kernel has a"
-            " sixth, for 4 MB of tables (CPython 3.11, Zen 4).",
+            note="In a process that has only the heap and memopt: 27 to 33 ms for"
+            " strings and numbers, 23 to 25 ms for records, 9.8 to 10.9 and 8.9 to"
+            " 9.9 times less than guppy3; 0.22 to 0.26 s for ten times as many"
+            " records, 14 times less.  3 ms of each are all else, some 32,000 objects,"
+            " and 3 ms the figures of the process (smaps_rollup: 2) and the report."
+            "  Strings and numbers take 7 ns an object, records 21 to 27, which is"
+            " what their 290 instructions take: hashes, and tables of contents and"
+            " paths, which guppy3 does not make.  Only to read as much of each record"
+            " takes 5 ns an object in random order, 2.5 in that of memory (CPython"
+            " 3.11, Sapphire Rapids).",
         )
 
     def one_object(name: str, make: Callable[[], list[Any]]) -> Operation:
