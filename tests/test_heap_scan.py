@@ -97,6 +97,51 @@ assert each - 1 <= _memopt._object_bytes(kept[0]) < each + 32, each
     )
 
 
+@pytest.mark.parametrize("slots", ["__slots__ = ()", "pass"])
+def test_size_of_instances_of_subclasses(slots: str) -> None:
+    run_in_fresh_process(
+        f"""
+import sys, tracemalloc
+from memopt import _memopt
+def rounded(size):
+    return -(-(size + (8 if size > 512 else 0)) // 16) * 16
+def check(make):
+    kept = [None] * 1000
+    make(), make()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for i in range(1000):
+        kept[i] = make()
+    each = (tracemalloc.get_traced_memory()[0] - before) // 1000
+    tracemalloc.stop()
+    assert _memopt._object_bytes(kept[0]) == rounded(each), (kept[0], each)
+def subclass(base):
+    class Sub(base):
+        {slots}
+    return Sub
+values = [
+    *(tuple([None] * n) for n in range(6)),
+    *(b"x" * n for n in (0, 1, 6, 7, 8, 14, 15, 16, 600)),
+    *(0, 1, -1, 2**30, -(2**60), 2**90, 2**120, 1.5, 2j),
+]
+for value in values:
+    make = subclass(type(value))
+    check(lambda: make(value))
+"""
+    )
+
+
+def test_size_of_a_subclass_of_str_includes_its_characters() -> None:
+    class Sub(str):
+        __slots__ = ()
+
+    empty = _memopt._object_bytes(Sub())
+    for text in ("", "a", "abc" * 20, "ä" * 7, "Ω" * 7, "😀" * 7, "x" * 5000):
+        width = 1 if text <= "\xff" or not text else 4 if text >= "😀" else 2
+        more = rounded((len(text) + 1) * width) - rounded(1)
+        assert _memopt._object_bytes(Sub(text)) == empty + more
+
+
 def test_each_object_is_counted_once() -> None:
     shared, text = [1.5], "a text of its own"[:10]
     root = [shared, shared, (shared, text), {"key": text, "other": shared}]

@@ -267,6 +267,14 @@ mo_prefetch_contents(PyObject *obj)
 
 /* ---- any object ---------------------------------------------------------- */
 
+/* Whether instances of such a subclass of tuple, bytes or int come from
+ * PyType_GenericAlloc, which gives each one item more than it has. */
+static bool
+is_generic(PyTypeObject *type)
+{
+    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+}
+
 /* Items that lie in the object itself.  Frames and generators are allocated
  * with room for some, but keep no length; metaclasses give no instances any. */
 static size_t
@@ -276,8 +284,10 @@ own_items(PyObject *obj)
         PyCoro_CheckExact(obj) || PyAsyncGen_CheckExact(obj)) {
         return 0;
     }
+    bool one_more =
+        is_generic(Py_TYPE(obj)) && (PyTuple_Check(obj) || PyBytes_Check(obj));
     Py_ssize_t items = Py_SIZE(obj);
-    return (size_t)(items < 0 ? -items : items);
+    return (size_t)(items < 0 ? -items : items) + one_more;
 }
 
 /* Basic size, items, headers; inline values, wherever this CPython has them. */
@@ -308,6 +318,20 @@ is_bytearray(PyObject *obj)
            PyByteArray_Check(obj);
 }
 
+/* A bool, or an instance of another subclass of int: digits lie behind the rest
+ * of it, and Py_SIZE is not their number from 3.12 on. */
+static size_t
+int_bytes(PyObject *number)
+{
+    PyTypeObject *type = Py_TYPE(number);
+    size_t digits = 0;
+    if (is_generic(type)) {
+        digits = (size_t)MO_INT_SIZE((PyLongObject *)number) + 1;
+    }
+    return mo_rounded((size_t)type->tp_basicsize + 4 * digits +
+                      header_bytes(type));
+}
+
 size_t
 mo_other_bytes(PyObject *obj)
 {
@@ -317,12 +341,14 @@ mo_other_bytes(PyObject *obj)
     if (PyDict_CheckExact(obj)) {
         return dict_bytes(obj);
     }
-    if (PyLong_Check(obj)) { /* Py_SIZE is not its length from 3.12 on */
-        return mo_rounded((size_t)Py_TYPE(obj)->tp_basicsize +
-                          header_bytes(Py_TYPE(obj)));
+    if (PyLong_Check(obj)) {
+        return int_bytes(obj);
     }
     size_t owned = 0;
-    if (PyList_Check(obj)) {
+    if (PyUnicode_Check(obj)) { /* its characters are a block of their own */
+        owned = str_bytes(obj) - mo_rounded(sizeof(PyUnicodeObject));
+    }
+    else if (PyList_Check(obj)) {
         owned = mo_rounded((size_t)((PyListObject *)obj)->allocated *
                            sizeof(PyObject *));
     }
