@@ -1134,8 +1134,8 @@ def _heap_scans(n: int) -> Iterator[Operation]:
             same=_same_counts,
             promises=(("guppy3 heap()", 10.0),),
             note="In a process that has only the heap and memopt: 27 to 33 ms for"
-            " strings and numbers, 23 to 25 ms for records, 9.8 to 10.9 and 8.9 to"
-            " 9.9 times less than guppy3; 0.22 to 0.26 s for ten times as many"
+            " strings and numbers, 19 to 25 ms for records, 9.8 to 10.9 and 8.9 to"
+            " 10.1 times less than guppy3; 0.20 to 0.26 s for ten times as many"
             " records, 14 times less.  3 ms of each are all else, some 32,000 objects,"
             " and 3 ms the figures of the process (smaps_rollup: 2) and the report."
             "  Strings and numbers take 7 ns an object, records 21 to 27, which is"
