@@ -80,7 +80,6 @@ SOURCES = [
     "src/internpool/dedup_listed.c",
     "src/internpool/dedup_object.c",
     "src/internpool/dedup_places.c",
-    "src/internpool/dedup_table.c",
     "src/internpool/dedup_tuple.c",
     "src/internpool/dedup_walk.c",
     "src/internpool/hash.c",

@@ -510,26 +510,19 @@ mo_dict_has_str_keys(PyObject *dict)
     return ((const mo_dict_keys *)keys)->kind != MO_KEYS_GENERAL;
 }
 
-/* Whether a dict has the entries of items that were deleted; locked by the
- * caller. */
-static inline bool
-mo_dict_has_holes(PyObject *dict)
+/* The i-th entry of a dict's table, in the order of insertion: its key, and
+ * behind that its value, both NULL if they were deleted.  NULL if there is none,
+ * or if instances of a class have the keys in common.  Locked by the caller. */
+static inline PyObject **
+mo_dict_entry(PyObject *dict, Py_ssize_t i)
 {
-    const PyDictObject *d = (PyDictObject *)dict;
-    return ((const mo_dict_keys *)d->ma_keys)->nentries != d->ma_used;
-}
-
-/* Lets go of a dict that only the caller knows, but whose table may have been
- * another's, and other threads still be reading it: so CPython is told that
- * they share it (_PyGC_BITS_SHARED), and frees the table once they have done. */
-static inline void
-mo_dict_retire(PyObject *dict)
-{
-#if MO_FREE_THREADED
-    dict->ob_gc_bits |= 1 << 4;
-    PyDict_Clear(dict);
-#endif
-    Py_DECREF(dict);
+    mo_dict_keys *keys = (mo_dict_keys *)((PyDictObject *)dict)->ma_keys;
+    if (keys->kind == MO_KEYS_SPLIT || i >= keys->nentries) {
+        return NULL;
+    }
+    const Py_ssize_t hash = keys->kind == MO_KEYS_GENERAL; /* comes first */
+    char *entries = keys->indices + ((size_t)1 << keys->log2_index_bytes);
+    return (PyObject **)entries + i * (hash + 2) + hash;
 }
 
 /* What a class has under a name: a new reference, or NULL without an exception.

@@ -213,9 +213,8 @@ class TestKinds:
         self.dedup(rows)
         assert [list(row) for row in rows] == orders
         assert [key for key, _ in iterator] == ["a", "north", "c"]
-        # The first has a place for what was deleted, and keeps its keys.
         norths = [key for row in rows for key in row if key == "north"]
-        assert [key is self.north for key in norths] == [False, True, True]
+        assert [key is self.north for key in norths] == [True, True, True]
         rows[0]["new"] = "value"
         assert rows[0]["north"] is None
         assert list(rows[0])[-1] == "new"
@@ -388,6 +387,64 @@ class TestKinds:
         self.dedup([guarded])
         assert vars(guarded)["name"] is self.north
 
+    @pytest.mark.parametrize("has_dict", [False, True])
+    @pytest.mark.parametrize(
+        ("base", "items"),
+        [
+            (list, ("north",)),
+            (tuple, ("a", "b")),
+            (set, ("north",)),
+            (frozenset, ("north",)),
+            (dict, {"north": "north"}),
+            (defaultdict, ()),
+            (OrderedDict, {"a": "north"}),
+            (deque, ("north",)),
+        ],
+    )
+    def test_attributes_of_containers(
+        self, base: type, items: Any, has_dict: bool
+    ) -> None:
+        kind: Any = type("Rows", (base,), {})
+        rows = kind() if base is defaultdict else kind(items)
+        if has_dict:
+            vars(rows)
+        rows.name = fresh("north")
+        rows.more = [fresh("north"), (fresh("north"),)]
+        before = copy.deepcopy(rows)
+        self.dedup([rows])
+        assert type(rows) is kind
+        assert rows == before
+        assert vars(rows) == {"name": "north", "more": ["north", ("north",)]}
+        if not (free_threaded and base is OrderedDict):  # which is not asked there
+            assert rows.name is rows.more[0] is rows.more[1][0] is self.north
+
+    def test_slots_of_containers(self) -> None:
+        class Rows(list[Any]):
+            __slots__ = ("name",)
+
+        rows = Rows([fresh("north")])
+        rows.name = fresh("north")
+        self.dedup(rows)
+        assert rows[0] is rows.name is self.north
+
+    @pytest.mark.skipif(free_threaded, reason="deques stay")
+    @pytest.mark.parametrize("n", [0, 1, 5, 200])
+    def test_subclasses_of_deque_are_asked_nothing(self, n: int) -> None:
+        def refuse(*_: Any) -> Any:
+            raise ZeroDivisionError
+
+        names = ("__len__", "__iter__", "__getitem__", "__setitem__", "rotate")
+        kind: Any = type("Queue", (deque,), dict.fromkeys(names, refuse))
+        queue = kind(maxlen=n)
+        deque.extend(queue, (fresh("north" if i % 3 else "b c") for i in range(n)))
+        expected = list(deque.__iter__(queue))
+        self.dedup([queue])
+        found = list(deque.__iter__(queue))
+        assert found == expected
+        assert queue.maxlen == n
+        for item in found:
+            assert item is self.pool.get(item)
+
     def test_cached_properties_are_not_computed(self) -> None:
         class Lazy:
             def __init__(self) -> None:
@@ -454,18 +511,14 @@ class TestKinds:
         class OwnError(Exception):
             pass
 
-        class Queue(deque[Any]):
-            pass
-
         failure: Any = OwnError(fresh("north"), [fresh("north")], (fresh("north"),))
         failure.where = fresh("north")
         call = functools.partial(print, fresh("north"), [fresh("north")])
-        queue = Queue([fresh("north"), [fresh("north")], (fresh("north"), 1)])
-        before = failure.args, call.args, list(queue)
-        rows = [failure, call, queue]
-        assert self.dedup(rows).replaced == (1 if free_threaded else 4)
+        before = failure.args, call.args
+        rows = [failure, call]
+        assert self.dedup(rows).replaced == (1 if free_threaded else 3)
         assert self.dedup(rows).replaced == 0
-        after = failure.args, call.args, list(queue)
+        after = failure.args, call.args
         for held, was in zip(after, before, strict=True):
             assert [id(item) for item in held] == [id(item) for item in was]
             assert (held[1][0] is self.north) == (not free_threaded)
@@ -660,10 +713,10 @@ class TestReport:
         assert [sys.getrefcount(key) for key in keys] == before
 
     def test_instances_do_not_grow(self) -> None:
-        class Queue(deque[str]):
+        class Named(list[str]):
             pass
 
-        for kind in (City, lambda name: Queue([name])):
+        for kind in (City, lambda name: Named([name])):
             tracemalloc.start()
             try:
                 rows = [kind(fresh("north")) for _ in range(1000)]
@@ -672,8 +725,7 @@ class TestReport:
                 freed = before - tracemalloc.get_traced_memory()[0]
             finally:
                 tracemalloc.stop()
-            expected = 999 * sys.getsizeof("north") if kind is City else 0
-            assert report.bytes_freed == expected
+            assert report.bytes_freed == 999 * sys.getsizeof("north")
             assert freed > report.bytes_freed - 4000
 
 
@@ -728,33 +780,42 @@ class TestErrors:
             )
             assert failures > 20
 
-    def test_hash_that_raises(self) -> None:
-        class Key:
-            broken = False
+    def test_no_key_is_asked_for_its_hash_or_compared(self) -> None:
+        asked: list[Any] = []
 
+        class Key:
             def __hash__(self) -> int:
-                if self.broken:
-                    raise ZeroDivisionError("mine")
+                asked.append(self)
                 return 5
 
-        data: dict[Any, Any] = {Key(): fresh("north"), fresh("north"): 1}
+            def __eq__(self, other: object) -> bool:
+                asked.append(other)
+                return self is other
+
         pool = InternPool()
-        pool.intern("north")
-        Key.broken = True
-        with pytest.raises(ZeroDivisionError, match="mine"):
-            pool.dedup(data)
-        Key.broken = False
-        assert list(data.values()) == ["north", 1]
+        north = pool.intern("north")
+        data: dict[Any, Any] = {Key(): fresh("north"), fresh("north"): 1}
+        data[Key()] = (fresh("north"), [fresh("north")])
+        data[Key(), fresh("north")] = 2
+        asked.clear()
         pool.dedup(data)
-        assert list(data)[1] is pool.get("north")
+        assert asked == []
+        first, second, third, fourth = data
+        assert data[first] is second is data[third][0] is data[third][1][0] is north
+        assert fourth[1] is north
+        assert data[fourth] == 2
 
     @pytest.mark.parametrize("when", range(1, 8))
-    def test_hash_that_changes_everything(self, when: int) -> None:
+    def test_a_name_that_changes_everything(self, when: int) -> None:
+        """Found while the class of a tuple is asked whether it has named fields."""
         calls = itertools.count(1)
         armed = False
 
-        class Key:
+        class Name(str):
             def __hash__(self) -> int:
+                return hash("_fields")
+
+            def __eq__(self, other: object) -> bool:
                 if armed and next(calls) == when:
                     pool.clear()
                     for value in list(data.values()):
@@ -763,22 +824,27 @@ class TestErrors:
                     data.clear()
                     data.update({i: fresh("other") for i in range(50)})
                     holder.clear()
-                return 5
+                return False
+
+        def kind(items: Any) -> Any:  # a class for each: CPython remembers names
+            made = type("Pair", (tuple,), {"__slots__": (), Name("name"): None})
+            return made(items)
 
         pool = InternPool()
         pool.intern("north")
         data: dict[Any, Any] = {}
         for i in range(4):
-            data[Key()] = fresh("north")
-            data[fresh(f"key {i}")] = [fresh("north"), (fresh("north"),)]
+            data[kind((fresh("north"), i))] = kind([fresh("north"), (fresh("north"),)])
+            data[fresh(f"key {i}")] = [fresh("north"), kind((fresh("north"),))]
         data[fresh("north")] = (fresh("north"), [fresh("north")])
         holder: list[Any] = [data, [fresh("north")]]
         armed = True
         pool.dedup(holder)
         armed = False
+        assert next(calls) > when
         pool._debug_validate()
         gc.collect()
-        assert len(data) in (9, 50, 51)
+        assert len(data) in (9, 50)
 
 
 def test_a_json_document_takes_half_the_memory() -> None:

@@ -2,13 +2,11 @@
  *
  *   dedup.c           the method and its report
  *   dedup_walk.c      which objects are walked, and in what order
- *   dedup_places.c    lists, attributes, sets, NumPy arrays: items in places of
- *                     memory
+ *   dedup_places.c    lists, attributes, sets, dict keys, NumPy arrays: items in
+ *                     places of memory
  *   dedup_arrays.c    whether arrays may be written into
- *   dedup_dict.c      dicts: values under strs
- *   dedup_table.c     dicts: keys, and values under others
+ *   dedup_dict.c      dicts
  *   dedup_tuple.c     tuples, which are made anew
- *   dedup_listed.c    keys and others that are listed, walked, written back
  *   dedup_object.c    deques, and which places instances have
  *   seen.c            what was walked already
  *
@@ -18,8 +16,8 @@
  *
  * An item is only ever replaced by an equal one of its type, and only where it
  * still is at the moment of writing: code that runs in between, of a signal
- * handler, a finalizer or a key's __hash__, may change anything, and is at
- * worst not walked.  So may other threads: a container is locked while it is
+ * handler, a finalizer or the __eq__ of a name in a class, may change anything,
+ * and is at worst not walked.  So may other threads: a container is locked while it is
  * read and while it is written, not in between, and what is taken out of it
  * is owned meanwhile, unless the GIL is held and no code runs.  The stack owns
  * what is on it. */
@@ -127,13 +125,6 @@ mo_may_be_walked(PyObject *object)
            type->tp_as_buffer != NULL;
 }
 
-/* Whether the walk may change or enter an object. */
-static inline bool
-mo_walk_wants(const mo_walk *w, PyObject *object)
-{
-    return mo_container_kind(w, object) != MO_NO_CONTAINER;
-}
-
 /* Whether an item can be reached by other ways than by a container that has
  * `references` to it.  To be asked as it is taken out, before any code runs:
  * what other ways there are may end then, but those that lead through it remain. */
@@ -173,6 +164,10 @@ mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size);
 mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
 
+/* The attributes and slots of an instance of a subclass of list, dict, ... */
+int
+mo_walk_attributes_beside(mo_walk *w, PyObject *container);
+
 /* The item, or what is to be in its place if it is a tuple, as it has the pool's
  * strings; a new reference, or NULL with an exception set.  Containers, that is
  * the item or those in the tuple, are put on the stack.  `shared` as above.  The
@@ -199,8 +194,6 @@ mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets,
 int
 mo_walk_attributes(mo_walk *w, PyObject *instance);
 
-/* --- dedup_table.c ------------------------------------------------------- */
-
 /* Names in code are interned strings, which CPython finds by their addresses:
  * no other is as good a key.  Of exact strs. */
 static inline bool
@@ -209,11 +202,14 @@ mo_key_stays(PyObject *key)
     return PyUnicode_CHECK_INTERNED(key) != 0;
 }
 
+/* The keys of a dict's entries from `start` to `stop`, and the values, of a dict
+ * whose keys are not all exact strs; others are left alone. */
 int
-mo_walk_keys(mo_walk *w, PyObject *dict);
-
-/* The values of a dict with keys that are not all exact strs. */
-mo_walk_part mo_walk_mixed;
+mo_walk_dict_keys(mo_walk *w, PyObject *dict, Py_ssize_t start,
+                  Py_ssize_t stop);
+int
+mo_walk_dict_values(mo_walk *w, PyObject *dict, Py_ssize_t start,
+                    Py_ssize_t stop);
 
 /* --- dedup_arrays.c ------------------------------------------------------ */
 

@@ -1,8 +1,10 @@
 /* dedup_dict.c - dicts for dedup(): see dedup.h.
  *
  * As long as all keys are exact strs, to look one up runs no code, so that a
- * value can be written like any assignment where it still is.  Keys that are to
- * be replaced, and values under other keys, are the business of dedup_table.c. */
+ * value can be written like any assignment where it still is: CPython may have
+ * cached those of a module's names.  To look up others may run any code.  So
+ * their values, and all keys, are places in memory (dedup_places.c): an equal
+ * key belongs just where the other is, and order and suspended loops stay. */
 #include "internpool/dedup.h"
 
 /* --- values -------------------------------------------------------------- */
@@ -247,43 +249,42 @@ is_replaced(mo_walk *w, PyObject *key)
                                                 : learn_key(w, places, key);
 }
 
-/* Whether the keys of a part have to be walked: 1 or 0, or -1 with an exception
- * set.  Counts those that are strs. */
+/* Whether one of the keys of a part, which are strs, is to be replaced: 1 or 0,
+ * or -1 with an exception set.  If not they are counted. */
 static int
-wants_part(mo_walk *w, const part *items, uint64_t *seen)
+wants_part(mo_walk *w, const part *items)
 {
     for (int i = 0; i < items->count; i++) {
-        PyObject *key = items->key[i];
-        int status = PyUnicode_CheckExact(key) ? is_replaced(w, key)
-                                               : mo_walk_wants(w, key);
+        int status = is_replaced(w, items->key[i]);
         if (status != 0) {
             return status;
         }
-        *seen += PyUnicode_CheckExact(key);
     }
+    w->strings.seen += (uint64_t)items->count;
     return 0;
 }
 
-/* The same of a dict.  `first` is its first part, `position` is behind it. */
-static int
-wants_keys(mo_walk *w, PyObject *dict, const part *first, Py_ssize_t position)
+/* An OrderedDict has the keys a second time; those of a split table, attribute
+ * names, are interned. */
+static bool
+walks_keys(const mo_walk *w, PyObject *dict)
 {
-    /* An OrderedDict has the keys a second time; those of a split table,
-     * attribute names, are interned. */
-    if (!w->keys || (!PyDict_CheckExact(dict) && PyODict_Check(dict)) ||
-        MO_LOAD_POINTER(&((PyDictObject *)dict)->ma_values) != NULL) {
-        return 0;
-    }
-    uint64_t seen = 0;
-    int status = wants_part(w, first, &seen), count = first->count;
-    while (status == 0 && count == MO_STRINGS) {
-        part items;
-        read_part(dict, &position, &items);
-        status = wants_part(w, &items, &seen);
-        count = items.count;
-        let_go(&items);
-    }
-    w->strings.seen += status == 0 ? seen : 0;
+    return w->keys && (PyDict_CheckExact(dict) || !PyODict_Check(dict)) &&
+           MO_LOAD_POINTER(&((PyDictObject *)dict)->ma_values) == NULL;
+}
+
+/* --- both ---------------------------------------------------------------- */
+
+/* The entries from `start` on, as far as the part goes, which is read again as
+ * its keys may be others then. */
+static int
+walk_keys(mo_walk *w, PyObject *dict, Py_ssize_t start, Py_ssize_t *position,
+          part *items)
+{
+    let_go(items);
+    int status = mo_walk_dict_keys(w, dict, start, *position);
+    *position = start;
+    read_part(dict, position, items);
     return status;
 }
 
@@ -293,20 +294,15 @@ mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
     const Py_ssize_t start = *position;
     part items;
     read_part(dict, position, &items);
-    int status = start == 0 ? wants_keys(w, dict, &items, *position) : 0;
-    if (status > 0) {
-        let_go(&items);
-        status = mo_walk_keys(w, dict);
-        *position = 0;
-        read_part(dict, position, &items);
+    int wanted = 0;
+    if (walks_keys(w, dict)) {
+        wanted = items.plain ? wants_part(w, &items) : 1;
     }
-    if (status == 0 && !items.plain) {
-        let_go(&items);
-        *position = start;
-        return mo_walk_mixed(w, dict, position);
-    }
+    int status =
+        wanted > 0 ? walk_keys(w, dict, start, position, &items) : wanted;
     if (status == 0) {
-        status = walk_part(w, dict, &items);
+        status = items.plain ? walk_part(w, dict, &items)
+                             : mo_walk_dict_values(w, dict, start, *position);
     }
     let_go(&items);
     return status < 0 ? -1 : items.count == MO_STRINGS;

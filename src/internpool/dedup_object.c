@@ -1,7 +1,7 @@
 /* dedup_object.c - deques and instances for dedup(): see dedup.h.
  *
- * A deque is rotated, since only its ends can be written to in no time.  An
- * instance has places for its slots and attributes; what else it leads to is
+ * A deque is rotated, since only its ends can be written to in no time; by
+ * deque's own functions, whatever a subclass has instead.  An instance has places for its slots and attributes; what else it leads to is
  * its class's in C, or in a __dict__, and can but be walked.  Without a GIL only
  * the latter: classes in C are asked what they keep by tp_traverse, which takes
  * no lock, as the collector stops all threads for it. */
@@ -9,11 +9,14 @@
 
 /* --- deques -------------------------------------------------------------- */
 
+/* deque.rotate(), as `method` is, of a deque. */
 static int
-rotate(PyObject *bound, long steps)
+rotate(PyObject *method, PyObject *deque, long steps)
 {
     PyObject *number = PyLong_FromLong(steps);
-    PyObject *result = number ? PyObject_CallOneArg(bound, number) : NULL;
+    PyObject *result =
+        number ? PyObject_CallFunctionObjArgs(method, deque, number, NULL)
+               : NULL;
     Py_XDECREF(number);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
@@ -23,13 +26,14 @@ rotate(PyObject *bound, long steps)
 static int
 write_front(mo_walk *w, PyObject *deque, PyObject *new, PyObject *old)
 {
-    PyObject *front = PySequence_GetItem(deque, 0);
+    const PySequenceMethods *of = w->room->deque->tp_as_sequence;
+    PyObject *front = of->sq_item(deque, 0);
     Py_XDECREF(front);
     if (new == old || front != old) {
         Py_DECREF(old);
         return front == NULL ? -1 : 0;
     }
-    int status = PySequence_SetItem(deque, 0, new);
+    int status = of->sq_ass_item(deque, 0, new);
     mo_drop_replaced(w, old);
     return status;
 }
@@ -37,10 +41,10 @@ write_front(mo_walk *w, PyObject *deque, PyObject *new, PyObject *old)
 /* Goes back by as many steps, one by one, as were gone forth: that needs no
  * memory but the blocks that going forth has left free. */
 static void
-rotate_back(PyObject *bound, Py_ssize_t steps)
+rotate_back(PyObject *method, PyObject *deque, Py_ssize_t steps)
 {
     PyObject *error = PyErr_GetRaisedException();
-    while (steps > 0 && rotate(bound, 1) == 0) {
+    while (steps > 0 && rotate(method, deque, 1) == 0) {
         steps--;
     }
     PyErr_SetRaisedException(error);
@@ -50,31 +54,42 @@ rotate_back(PyObject *bound, Py_ssize_t steps)
 static int
 write_rotating(mo_walk *w, PyObject *deque, PyObject *items, PyObject *before)
 {
-    PyObject *bound = PyObject_GetAttrString(deque, "rotate");
-    int status = bound ? 0 : -1;
+    PyObject *method =
+        PyObject_GetAttrString((PyObject *)w->room->deque, "rotate");
+    int status = method ? 0 : -1;
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(items); i++) {
         status = write_front(w, deque, PyList_GET_ITEM(items, i),
                              mo_take(before, i));
         if (status == 0) {
-            status = rotate(bound, -1);
+            status = rotate(method, deque, -1);
         }
         if (status < 0) {
-            rotate_back(bound, i);
+            rotate_back(method, deque, i);
         }
     }
-    Py_XDECREF(bound);
+    Py_XDECREF(method);
     return status;
+}
+
+static PyObject *
+list_items(const mo_walk *w, PyObject *deque)
+{
+    PyObject *iterator = w->room->deque->tp_iter(deque);
+    PyObject *items = iterator ? PySequence_List(iterator) : NULL;
+    Py_XDECREF(iterator);
+    return items;
 }
 
 int
 mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
 {
     *position = 1;
-    PyObject *before = PySequence_List(deque);
+    PyObject *before = list_items(w, deque);
     PyObject *items = before ? mo_walk_listed(w, before, w->values) : NULL;
     int status = items ? 0 : -1;
     if (status == 0 && mo_lists_differ(items, before) &&
-        PyList_GET_SIZE(items) == PyObject_Size(deque)) {
+        PyList_GET_SIZE(items) ==
+            w->room->deque->tp_as_sequence->sq_length(deque)) {
         status = write_rotating(w, deque, items, before);
         mo_walk_settle(w, status == 0);
     }
@@ -179,15 +194,22 @@ walk_others(mo_walk *w, PyObject *instance)
     return traverse != NULL ? traverse(instance, walk_referent, w) : 0;
 }
 
+/* Walks the places that a class made by Python code has given to an instance. */
+static int
+walk_own_places(mo_walk *w, PyObject *instance)
+{
+    int status = walk_slots(w, instance);
+    return status == 0 && adds_dict(w, Py_TYPE(instance))
+               ? mo_walk_attributes(w, instance)
+               : status;
+}
+
 int
 mo_walk_instance(mo_walk *w, PyObject *instance, Py_ssize_t *position)
 {
     *position = 1;
     PyTypeObject *type = Py_TYPE(instance);
-    int status = walk_slots(w, instance);
-    if (status == 0 && adds_dict(w, type)) {
-        status = mo_walk_attributes(w, instance);
-    }
+    int status = walk_own_places(w, instance);
     if (status == 0 &&
         (MO_FREE_THREADED ? locks_dict(w, type) : adds_dict(w, type))) {
         status = walk_dict(w, instance);
@@ -196,4 +218,15 @@ mo_walk_instance(mo_walk *w, PyObject *instance, Py_ssize_t *position)
         status = walk_others(w, instance);
     }
     return status;
+}
+
+int
+mo_walk_attributes_beside(mo_walk *w, PyObject *container)
+{
+    int status = walk_own_places(w, container);
+    /* As mo_walk_instance(); what else the class in C shows are the items. */
+    return status == 0 &&
+                   (!MO_FREE_THREADED || locks_dict(w, Py_TYPE(container)))
+               ? walk_dict(w, container)
+               : status;
 }

@@ -1,5 +1,5 @@
 /* dedup_places.c - containers whose items lie in places of memory, into which
- * dedup() writes: lists, attributes, sets, NumPy arrays of objects.  See
+ * dedup() writes: lists, attributes, sets, dicts, NumPy arrays of objects.  See
  * dedup.h. */
 #include "internpool/dedup.h"
 
@@ -18,6 +18,7 @@ place_of(const void *container, Py_ssize_t position);
 typedef struct {
     PyObject *object;  /* borrowed: what its lock belongs to */
     const void *items; /* borrowed: what the places are asked for */
+    bool keys;         /* whether they are those of the keys of a dict */
 } whole;
 
 /* What is looked at in a part of it: strings, to be interned, and tuples, which
@@ -35,17 +36,18 @@ typedef struct {
 
 /* Other containers are walked later.  Runs no code. */
 static MO_ALWAYS_INLINE int
-find_lock_held(mo_walk *w, found *part, place_of *at, const void *items,
+find_lock_held(mo_walk *w, found *part, place_of *at, whole container,
                Py_ssize_t start, Py_ssize_t stop)
 {
+    const bool strings_too = container.keys || w->values;
     for (Py_ssize_t i = start; i < stop; i++) {
-        PyObject **place = at(items, i);
+        PyObject **place = at(container.items, i);
         PyObject *item = place != NULL ? *place : NULL;
         if (item == NULL) {
             continue;
         }
         if (PyUnicode_CheckExact(item)) {
-            if (w->values && MO_STR_IS_READY(item)) {
+            if (strings_too && MO_STR_IS_READY(item)) {
                 MO_KEEP(item);
                 part->place[part->strings] = place;
                 part->string_position[part->strings] = i;
@@ -81,13 +83,14 @@ place_of_string(const found *part, int i, place_of *at, const void *items)
 /* What is kept goes into the places; readers without a lock see either.  What
  * is to be released then is in part->string. */
 static MO_ALWAYS_INLINE void
-replace_strings_lock_held(found *part, place_of *at, const void *items,
+replace_strings_lock_held(found *part, place_of *at, whole container,
                           PyObject *const *kept)
 {
     for (int i = 0; i < part->strings; i++) {
-        PyObject **place = place_of_string(part, i, at, items);
+        PyObject **place = place_of_string(part, i, at, container.items);
         PyObject *string = part->string[i];
-        if (place == NULL || *place != string) {
+        if (place == NULL || *place != string ||
+            (container.keys && mo_key_stays(string))) {
             part->string[i] = kept[i]; /* changed; or met before */
         }
         else if (kept[i] != string) {
@@ -118,7 +121,7 @@ intern_places(mo_walk *w, found *part, place_of *at, whole container,
     PyObject *kept[MO_STRINGS];
     part->strings = part->tuples = 0;
     MO_BEGIN_CRITICAL_SECTION(container.object);
-    status = find_lock_held(w, part, at, container.items, start, stop);
+    status = find_lock_held(w, part, at, container, start, stop);
     MO_END_CRITICAL_SECTION();
     if (status == 0 && part->strings > 0) {
         status = mo_intern_strings(w->pool, part->string, part->strings, kept);
@@ -129,8 +132,11 @@ intern_places(mo_walk *w, found *part, place_of *at, whole container,
         }
         return -1;
     }
+    for (int i = 0; container.keys && i < part->strings; i++) {
+        (void)PyObject_Hash(kept[i]); /* as a key has; cannot fail */
+    }
     MO_BEGIN_CRITICAL_SECTION(container.object);
-    replace_strings_lock_held(part, at, container.items, kept);
+    replace_strings_lock_held(part, at, container, kept);
     MO_END_CRITICAL_SECTION();
     drop_strings(w, part, kept);
     return 0;
@@ -191,6 +197,19 @@ end_of_part(Py_ssize_t start, Py_ssize_t most, Py_ssize_t size)
     return size - start > most ? start + most : size;
 }
 
+/* Any number of places. */
+static MO_ALWAYS_INLINE int
+walk_range(mo_walk *w, place_of *at, whole container, Py_ssize_t start,
+           Py_ssize_t stop)
+{
+    int status = 0;
+    for (Py_ssize_t i = start; status == 0 && i < stop; i += MO_STRINGS) {
+        status =
+            walk_places(w, at, container, i, end_of_part(i, MO_STRINGS, stop));
+    }
+    return status;
+}
+
 /* --- lists --------------------------------------------------------------- */
 
 static inline PyObject **
@@ -205,8 +224,8 @@ mo_walk_list(mo_walk *w, PyObject *list, Py_ssize_t *position)
 {
     const Py_ssize_t start = *position;
     *position = end_of_part(start, MO_STRINGS, PyList_GET_SIZE(list));
-    return walk_places(w, list_place, (whole){list, list}, start, *position) <
-                   0
+    return walk_places(w, list_place, (whole){.object = list, .items = list},
+                       start, *position) < 0
                ? -1
                : *position < PyList_GET_SIZE(list);
 }
@@ -230,7 +249,8 @@ int
 mo_walk_slots(mo_walk *w, PyObject *instance, const Py_ssize_t *offsets, int n)
 {
     const slots of = {instance, offsets};
-    return walk_places(w, slot_place, (whole){instance, &of}, 0, n);
+    return walk_places(w, slot_place,
+                       (whole){.object = instance, .items = &of}, 0, n);
 }
 
 static inline PyObject **
@@ -250,12 +270,8 @@ mo_walk_attributes(mo_walk *w, PyObject *instance)
     MO_BEGIN_CRITICAL_SECTION(instance);
     n = mo_inline_attributes(instance, &values);
     MO_END_CRITICAL_SECTION();
-    int status = 0;
-    for (Py_ssize_t i = 0; status == 0 && i < n; i += MO_STRINGS) {
-        status = walk_places(w, attribute_place, (whole){instance, instance},
-                             i, end_of_part(i, MO_STRINGS, n));
-    }
-    return status;
+    const whole of = {.object = instance, .items = instance};
+    return walk_range(w, attribute_place, of, 0, n);
 }
 
 /* --- sets ---------------------------------------------------------------- */
@@ -291,9 +307,43 @@ mo_walk_set(mo_walk *w, PyObject *set, Py_ssize_t *position)
         return 0; /* other threads look into it without a lock */
     }
     *position = end_of_part(start, MO_STRINGS, places_of_set(set));
-    return walk_places(w, set_place, (whole){set, set}, start, *position) < 0
+    return walk_places(w, set_place, (whole){.object = set, .items = set},
+                       start, *position) < 0
                ? -1
                : *position < places_of_set(set);
+}
+
+/* --- dicts ---------------------------------------------------------------- */
+
+static inline PyObject **
+key_place(const void *dict, Py_ssize_t position)
+{
+    return mo_dict_entry((PyObject *)dict, position);
+}
+
+static inline PyObject **
+value_place(const void *dict, Py_ssize_t position)
+{
+    PyObject *of = (PyObject *)dict;
+    PyObject **entry =
+        mo_dict_has_str_keys(of) ? NULL : mo_dict_entry(of, position);
+    return entry != NULL ? entry + 1 : NULL;
+}
+
+int
+mo_walk_dict_keys(mo_walk *w, PyObject *dict, Py_ssize_t start,
+                  Py_ssize_t stop)
+{
+    const whole of = {.object = dict, .items = dict, .keys = true};
+    return walk_range(w, key_place, of, start, stop);
+}
+
+int
+mo_walk_dict_values(mo_walk *w, PyObject *dict, Py_ssize_t start,
+                    Py_ssize_t stop)
+{
+    const whole of = {.object = dict, .items = dict};
+    return walk_range(w, value_place, of, start, stop);
 }
 
 /* --- NumPy arrays -------------------------------------------------------- */
@@ -357,13 +407,9 @@ mo_walk_array(mo_walk *w, PyObject *array, Py_ssize_t *position)
     }
     const Py_ssize_t size = buffer.len / (Py_ssize_t)sizeof(PyObject *);
     const Py_ssize_t stop = end_of_part(*position, ARRAY_PART, size);
-    status = 0;
-    while (status == 0 && *position < stop) {
-        Py_ssize_t start = *position;
-        *position = end_of_part(start, MO_STRINGS, stop);
-        status = walk_places(w, array_place, (whole){array, &buffer}, start,
-                             *position);
-    }
+    const whole of = {.object = array, .items = &buffer};
+    status = walk_range(w, array_place, of, *position, stop);
+    *position = stop;
     PyBuffer_Release(&buffer);
     return status < 0 ? -1 : *position < size;
 }

@@ -45,13 +45,24 @@ is_instance(PyObject *object)
            !is_of_ctypes(type);
 }
 
+/* The size tells most instances from deques at once. */
+static bool
+is_deque(const mo_walk *w, PyTypeObject *type)
+{
+    return type->tp_basicsize >= w->room->deque->tp_basicsize &&
+           PyType_IsSubtype(type, w->room->deque);
+}
+
 static mo_container
 kind_of_other(const mo_walk *w, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-    if (type == w->room->deque) {
+    if (is_deque(w, type)) {
+        if (!MO_FREE_THREADED) {
+            return MO_DEQUE;
+        }
         /* Other threads use it without a lock that could be held. */
-        return MO_FREE_THREADED ? MO_NO_CONTAINER : MO_DEQUE;
+        return type == w->room->deque ? MO_NO_CONTAINER : MO_INSTANCE;
     }
     if (is_array(w, type)) {
         return w->arrays ? MO_ARRAY : MO_NO_CONTAINER;
@@ -187,6 +198,18 @@ part_of(mo_container kind)
     }
 }
 
+/* What is an instance of a subclass may have attributes. */
+static int
+walk_part(mo_walk *w, mo_open *container)
+{
+    PyObject *object = container->object;
+    int status = part_of(container->kind)(w, object, &container->position);
+    return status == 0 && container->kind != MO_INSTANCE &&
+                   PyType_HasFeature(Py_TYPE(object), Py_TPFLAGS_HEAPTYPE)
+               ? mo_walk_attributes_beside(w, object)
+               : status;
+}
+
 /* Walks a part of the container on top, and puts what it holds in its place,
  * above it if something is left. */
 static int
@@ -195,7 +218,7 @@ step(mo_walk *w)
     mo_open top = w->open[--w->depth];
     const size_t place = w->depth;
     w->containers += top.position == 0;
-    int status = part_of(top.kind)(w, top.object, &top.position);
+    int status = walk_part(w, &top);
     if (status > 0) {
         status = push(w, top);
     }
