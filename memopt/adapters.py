@@ -44,38 +44,40 @@ def _load_with_options(
 ) -> Any:
     """Interns what arrays and objects have, and then calls the hooks.
 
-    What those return belongs to the caller and is not searched.
+    What those of objects return belongs to the caller and is not searched.
     """
     theirs: dict[int, list[Any]] = {}  # lists that a hook has returned, by id
-    of_dict, of_pairs = options.get("object_hook"), options.get("object_pairs_hook")
+    of_dict: Any = options.get("object_hook")
+    of_pairs = options.get("object_pairs_hook")
+    intern = pool._intern_item
 
-    def interned(value: Any) -> Any:
-        if type(value) is str:
-            return pool.intern(value)
-        arrays = [value] if type(value) is list else []
+    def walk(array: list[Any]) -> None:
+        arrays = [array]
         seen: set[int] = set()  # what a decoder makes may hold itself
         for array in arrays:
             if id(array) not in seen and id(array) not in theirs:
                 seen.add(id(array))
                 pool.intern_list(array)
                 arrays += [item for item in array if type(item) is list]
-        return value
 
     def hook(pairs: list[tuple[str, Any]]) -> Any:
-        pairs = [(pool.intern(key), interned(value)) for key, value in pairs]
-        if of_pairs is not None:
-            value = of_pairs(pairs)
-        elif of_dict is not None:
-            value = of_dict(dict(pairs))
-        else:
-            return dict(pairs)
+        pairs = [(intern(key), intern(value)) for key, value in pairs]
+        for _, value in pairs:
+            if type(value) is list:
+                walk(value)
+        value = of_pairs(pairs) if of_pairs is not None else of_dict(dict(pairs))
         if type(value) is list:
             theirs[id(value)] = value
         return value
 
     if options.get("cls") is None:  # which need not know of hooks
-        options = options | {"object_pairs_hook": hook}
-    return interned(json.loads(s, **options))
+        has_hook = of_dict is not None or of_pairs is not None
+        chosen = hook if has_hook else pool.object_pairs_hook
+        options = options | {"object_pairs_hook": chosen}
+    value = intern(json.loads(s, **options))
+    if type(value) is list:
+        walk(value)
+    return value
 
 
 class InternedRows:
@@ -131,6 +133,11 @@ class InternFilter(logging.Filter):
                 attributes[name] = self.pool.intern(value)
         if type(record.args) is tuple:
             record.args = tuple(self.pool.intern_many(record.args))
+        elif type(record.args) is dict:  # for "%(name)s"; it is the caller's
+            args = record.args.copy()
+            for name, value in args.items():
+                args[name] = self.pool._intern_item(value)
+            record.args = args
         return super().filter(record)
 
 

@@ -1,5 +1,6 @@
 """InternPool's adapters: csv, sqlite3, logging, map, pandas; memopt.intern."""
 
+import collections
 import csv
 import inspect
 import io
@@ -109,10 +110,24 @@ class TestLogging:
         with pytest.raises(TypeError, match="argument 'name' must be str, not int"):
             pool.logging_filter(5)
 
-    def test_mapping_arguments_stay(self) -> None:
-        record = logging.LogRecord("n", 10, "p", 1, "%(a)s", ({"a": "b c"},), None)
+    def test_mapping_arguments(self) -> None:
+        pool = InternPool()
+        given = {"a": " ".join("bc"), "n": 5}
+        record = logging.LogRecord("n", 10, "p", 1, "%(a)s %(n)d", (given,), None)
+        before = given["a"]
+        kept = pool.intern(" ".join("bc"))
+        assert pool.logging_filter().filter(record)
+        assert record.getMessage() == "b c 5"
+        assert isinstance(record.args, dict)
+        assert record.args == given
+        assert record.args["a"] is kept
+        assert given["a"] is before  # the caller's own
+
+    def test_other_mappings_stay(self) -> None:
+        given = collections.ChainMap({"a": "b c"})
+        record = logging.LogRecord("n", 10, "p", 1, "%(a)s", (given,), None)
         assert InternPool().logging_filter().filter(record)
-        assert record.getMessage() == "b c"
+        assert record.args is given  # type: ignore[comparison-overlap]
 
 
 class TestMap:

@@ -411,6 +411,24 @@ class TestObjectPairsHook:
         for a, b in zip(strings_in(first), strings_in(second), strict=True):
             assert a is b
 
+    def test_interns_in_arrays_of_arrays(self) -> None:
+        pool = InternPool()
+        nested = '{"a": ["x y", [["x y"], 5, ["x y", [[]], {"b": "x y"}]]]}'
+        loaded = json.loads(nested, object_pairs_hook=pool.object_pairs_hook)
+        assert loaded == json.loads(nested)
+        found = [string for string in strings_in(loaded) if string == "x y"]
+        assert len(found) == 4
+        assert all(string is pool.get("x y") for string in found)
+
+    def test_arrays_may_hold_themselves(self) -> None:
+        ring: list[Any] = [" ".join("xy")]
+        ring += [ring, [ring, ring, " ".join("xy")]]
+        pool = InternPool()
+        found = pool.object_pairs_hook([("a", ring)])["a"]
+        assert found is ring
+        assert found[0] is found[2][2] is pool.get("x y")
+        ring.clear()
+
     @pytest.mark.parametrize(
         "pairs", [None, (), {}, [1], [("a",)], [("a", 1, 2)], [["a", 1]], [([], 1)]]
     )
@@ -420,9 +438,10 @@ class TestObjectPairsHook:
 
     def test_failing_allocations(self) -> None:
         met = fail_each_allocation(
-            InternPool, lambda p: p.object_pairs_hook([("ab", "cd"), ("ef", ["gh"])])
+            InternPool,
+            lambda p: p.object_pairs_hook([("ab", "cd"), ("ef", ["gh", ["ij"], []])]),
         )
-        assert met > 3
+        assert met > 5
 
 
 def test_nan_is_read_by_json() -> None:

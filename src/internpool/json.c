@@ -9,6 +9,7 @@
  * The values are those of json.loads: floats by PyOS_string_to_double, the
  * last of equal keys counts, lone surrogates stay. */
 #include "internpool/internal.h"
+#include "internpool/seen.h"
 
 /* Each level takes some 200 bytes of the C stack. */
 #define MAX_DEPTH 500
@@ -502,7 +503,8 @@ mo_internpool_scan_json(PyObject *op, PyObject *text)
 const char mo_internpool_object_pairs_hook_doc[] = PyDoc_STR(
     "object_pairs_hook($self, pairs, /)\n--\n\n"
     "dict(pairs), with keys and values that are str, and those in values that\n"
-    "are lists, as intern() gives them: for json.loads and json.load.\n\n"
+    "are lists, and in lists in these, as intern() gives them: for json.loads\n"
+    "and json.load.\n\n"
     "json_loads() is faster, and needs less memory meanwhile.  Raises TypeError\n"
     "unless `pairs` is a list of tuples of two.\n\n"
     ">>> import json\n"
@@ -512,16 +514,60 @@ const char mo_internpool_object_pairs_hook_doc[] = PyDoc_STR(
     ">>> a['to'] is b['to']\n"
     "True");
 
+/* Adds the lists in a list that were not met yet to a list of such, which is made
+ * if there are any. */
+static int
+find_arrays(PyObject *list, mo_seen *seen, PyObject **arrays)
+{
+    PyObject *item;
+    int status = 0;
+    for (Py_ssize_t i = 0;
+         status == 0 && (item = mo_list_item(list, i)) != NULL; i++) {
+        int known = PyList_CheckExact(item) ? mo_seen_add(seen, item) : 1;
+        if (known == 0 && *arrays == NULL) {
+            *arrays = PyList_New(0);
+        }
+        if (known <= 0) {
+            status = known == 0 && *arrays != NULL
+                         ? PyList_Append(*arrays, item)
+                         : -1;
+        }
+        Py_DECREF(item);
+    }
+    return status;
+}
+
+/* Changes a list, and those in it at any depth. */
+static int
+intern_arrays(PyObject *op, PyObject *list)
+{
+    mo_intern_counts counts = {0};
+    mo_seen seen = {0};
+    PyObject *arrays = NULL;
+    Py_ssize_t done = 0;
+    int status = 0;
+    for (PyObject *at = list; status == 0 && at != NULL; done++) {
+        status = mo_intern_list_items(op, at, 0, PY_SSIZE_T_MAX, &counts);
+        if (status == 0) {
+            status = find_arrays(at, &seen, &arrays);
+        }
+        at = arrays != NULL && done < PyList_GET_SIZE(arrays)
+                 ? PyList_GET_ITEM(arrays, done)
+                 : NULL;
+    }
+    Py_XDECREF(arrays);
+    mo_seen_free(&seen);
+    return status;
+}
+
 /* A new reference to what to use instead of a value; lists are changed. */
 static PyObject *
 intern_value(PyObject *op, PyObject *value)
 {
-    mo_intern_counts counts = {0};
     if (PyUnicode_CheckExact(value)) {
         return mo_internpool_intern(op, value);
     }
-    if (PyList_CheckExact(value) &&
-        mo_intern_list_items(op, value, 0, PY_SSIZE_T_MAX, &counts) < 0) {
+    if (PyList_CheckExact(value) && intern_arrays(op, value) < 0) {
         return NULL;
     }
     return Py_NewRef(value);
