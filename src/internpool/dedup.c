@@ -99,7 +99,7 @@ const char mo_internpool_dedup_doc[] = PyDoc_STR(
     "- NumPy arrays while a pandas before 3.1 is loaded, which relies on the very\n"
     "  labels in them: pandas columns are for intern_series() then,\n"
     "- arrays over memory of other objects, as of ctypes or as_strided(), and\n"
-    "  objects in packed records,\n"
+    "  records: pass array['name'] for the objects in a field, if aligned,\n"
     "- on a free-threaded CPython frozensets, deques, arrays, and all that C\n"
     "  types keep to themselves, like what is in a functools.partial or an\n"
     "  exception's args: other threads look into them without a lock.\n\n"
