@@ -224,9 +224,9 @@ int
 mo_walk_attributes_beside(mo_walk *w, PyObject *container)
 {
     int status = walk_own_places(w, container);
-    /* As mo_walk_instance(); what else the class in C shows are the items. */
-    return status == 0 &&
-                   (!MO_FREE_THREADED || locks_dict(w, Py_TYPE(container)))
-               ? walk_dict(w, container)
-               : status;
+    if (status == 0 &&
+        (MO_FREE_THREADED ? locks_dict(w, Py_TYPE(container)) : true)) {
+        status = walk_dict(w, container); /* its class in C has the items */
+    }
+    return status;
 }
