@@ -110,7 +110,7 @@ atoms = (
     .map(lambda s: s or "")
     | st.integers(0, 3)
     | st.none()
-    | st.sampled_from([Str("north"), b"north", 1.5, True])
+    | st.sampled_from([Str("north"), b"north", 1.5, True, Color.RED])
 )
 hashables = st.recursive(
     atoms,
@@ -119,15 +119,24 @@ hashables = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def with_a_hole(items: dict[Any, Any]) -> dict[Any, Any]:
+    holed = {"hole": None, **items}
+    del holed["hole"]
+    return holed
+
+
+def dicts_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[Any, Any]]:
+    some = st.dictionaries(hashables, inner, max_size=4)
+    return some | some.map(with_a_hole) | some.map(OrderedDict)
+
+
 nested = st.recursive(
     hashables,
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(hashables, inner, max_size=4)
-        # Values stay in one that has keys that it takes code to compare.
-        | st.dictionaries(
-            atoms | st.lists(atoms, max_size=2).map(tuple), inner, max_size=4
-        ).map(OrderedDict)
+        | dicts_of(inner)
         | st.lists(inner, max_size=3).map(tuple)
         | (st.nothing() if free_threaded else st.lists(inner, max_size=3).map(deque))
         | st.sets(hashables, max_size=4)
@@ -183,6 +192,19 @@ class TestAnything:
         assert shape(holder) == before
         if not (keys or values):
             assert report[1:] == (0, 0, 0)
+
+    @given(dicts_of(hashables), st.integers(0, 4), st.booleans())
+    def test_loops_that_are_suspended_meanwhile_go_on(
+        self, value: dict[Any, Any], steps: int, backwards: bool
+    ) -> None:
+        expected = [(shape(k), shape(v)) for k, v in value.items()]
+        loop = iter(value.items())
+        if backwards:
+            expected.reverse()
+            loop = reversed(value.items())  # type: ignore[assignment]
+        met = [(shape(k), shape(v)) for k, v in itertools.islice(loop, steps)]
+        InternPool().dedup([value])
+        assert met + [(shape(k), shape(v)) for k, v in loop] == expected
 
     @given(nested)
     def test_can_be_pickled_afterwards(self, value: Any) -> None:
