@@ -70,6 +70,7 @@ let_go(part *items)
         Py_DECREF(items->key[i]);
         Py_XDECREF(items->value[i]);
     }
+    items->held = false;
 }
 
 static inline void
@@ -300,10 +301,12 @@ mo_walk_dict(mo_walk *w, PyObject *dict, Py_ssize_t *position)
     }
     int status =
         wanted > 0 ? walk_keys(w, dict, start, position, &items) : wanted;
-    if (status == 0) {
-        status = items.plain ? walk_part(w, dict, &items)
-                             : mo_walk_dict_values(w, dict, start, *position);
+    if (status == 0 && items.plain) {
+        status = walk_part(w, dict, &items);
     }
-    let_go(&items);
+    let_go(&items); /* of values, too, which may be counted as freed below */
+    if (status == 0 && !items.plain) {
+        status = mo_walk_dict_values(w, dict, start, *position);
+    }
     return status < 0 ? -1 : items.count == MO_STRINGS;
 }
