@@ -13,8 +13,10 @@ from typing import TextIO
 
 from memopt import _memopt
 from memopt.advisor import report, target
+from memopt.advisor.findings import Finding
 from memopt.advisor.report import Report
 from memopt.advisor.sampler import PeakSampler
+from memopt.advisor.verify import Unmeasured
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 FAIL_OVER_CODE = 3
@@ -63,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="apply each swap to a copy of what is there at the end, or at the signal "
-        "if no other thread runs, which takes memory and time; say what that saved",
+        help="apply each swap to a copy of what was found, if no other thread runs, "
+        "which takes memory and time, and say what that saved",
     )
     parser.add_argument(
         "--rich",
@@ -135,13 +137,17 @@ def _unwritable(name: str | None) -> str | None:
     return None
 
 
-def _with_measures(peak: Report, ended: Report) -> Report:
-    """The report at the peak, with what the end measured of findings equal to its own.
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, measured=None, unmeasured=None)
 
-    While the script runs nothing is measured.
-    """
-    measured = {replace(each, measured=None): each.measured for each in ended.findings}
-    found = (replace(each, measured=measured.get(each)) for each in peak.findings)
+
+def _with_measures(peak: Report, ended: Report) -> Report:
+    """The report at the peak, and what it could not measure as measured at the end."""
+    measured = {_bare(each): each for each in ended.findings if each.measured}
+    found = (
+        each if each.measured else measured.get(_bare(each), each)
+        for each in peak.findings
+    )
     return replace(peak, findings=tuple(found))
 
 
@@ -152,9 +158,27 @@ def best_reports(
     ended = look("exit")
     peak = sampler.best if sampler is not None else None
     if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
-        return [ended]
-    peak = _with_measures(peak, ended)
-    return [peak, ended] if at == "both" else [peak]
+        reports = [ended]
+    else:
+        peak = _with_measures(peak, ended)
+        reports = [peak, ended] if at == "both" else [peak]
+    if sampler is not None:
+        reports[0] = replace(
+            reports[0],
+            missed_peak=sampler.missed_peak(ended.memory.peak_resident, reports[0]),
+            measure_seconds=sampler.measure_seconds,
+        )
+    return reports
+
+
+def _peak_sampler(min_saving: int, measure: bool) -> PeakSampler:
+    def scan(unmeasured: Unmeasured | None) -> Report:
+        return report.make_report(None, min_saving, "peak", False, unmeasured)
+
+    def scan_and_measure() -> Report:
+        return report.make_report(None, min_saving, "peak", True)
+
+    return PeakSampler(scan, scan_and_measure if measure else None)
 
 
 def _show_on_signal(look: Callable[[str], Report], stream: TextIO) -> None:
@@ -220,7 +244,7 @@ def main(options: argparse.Namespace) -> int:
     if options.at == "signal":
         _show_on_signal(look, stderr)
     elif options.at != "exit":
-        sampler = PeakSampler(lambda: look("peak"))
+        sampler = _peak_sampler(options.min, options.verify)
         sampler.start()
     exit_code = target.run(code, module, options.arguments)
     if os.getpid() != process:  # a child of fork: the parent reports

@@ -12,7 +12,8 @@ from memopt import _memopt
 Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
 Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
-_FOLDER = os.path.dirname(__file__) + os.sep
+# Where the advisor is, whose own frames are not the program's.
+FOLDER = os.path.dirname(__file__) + os.sep
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _frames() -> Iterator[FrameType]:
     for innermost in sys._current_frames().values():
         frame: FrameType | None = innermost
         while frame is not None:
-            if not frame.f_code.co_filename.startswith(_FOLDER):
+            if not frame.f_code.co_filename.startswith(FOLDER):
                 yield frame
             frame = frame.f_back
     # One of them was this function's own: a cycle that would keep all that its

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from memopt.advisor.command import best_reports
 from memopt.advisor.report import Report, make_report
 from memopt.advisor.sampler import PeakSampler
 
@@ -20,16 +21,15 @@ def register(ipython: Any) -> None:
         if cell is None:
             roots = tuple(ipython.ev(expression) for expression in line.split())
             return make_report(roots or None, _MIN_SAVING, "now")
-        sampler = PeakSampler(lambda: make_report(None, _MIN_SAVING, "peak"))
+        sampler = PeakSampler(lambda _: make_report(None, _MIN_SAVING, "peak"))
         sampler.start()
         try:
             ipython.run_cell(cell)
         finally:
             sampler.stop()
-        ended = make_report(None, _MIN_SAVING, "exit")
-        peak = sampler.best
-        if peak is not None and peak.python_bytes > ended.python_bytes:
-            return peak
-        return ended
+        (report,) = best_reports(
+            sampler, "peak", lambda moment: make_report(None, _MIN_SAVING, moment)
+        )
+        return report
 
     ipython.register_magic_function(memopt, "line_cell", "memopt")
