@@ -96,6 +96,44 @@ work()
     )
 
 
+@pytest.mark.parametrize("look", ["directly", "by a thread"])
+@pytest.mark.parametrize("how", ["locals()", "sys.settrace", "sys.setprofile"])
+def test_frames_keep_their_locals(look: str, how: str) -> None:
+    """Those that are seen by ``locals()``, or within a tracer."""
+    run_in_fresh_process(
+        """
+import sys, threading
+import memopt
+look, how = sys.argv[1:]
+def advise():
+    if look == "directly":
+        memopt.advise()
+        return
+    thread = threading.Thread(target=memopt.advise)
+    thread.start()
+    thread.join()
+def trace(frame, event, argument):
+    if frame.f_code.co_name == "traced" and event == "call":
+        advise()
+def traced(thing):
+    assert thing == 1
+def work():
+    thing = 1
+    if how != "locals()":
+        getattr(sys, how[4:])(trace)
+        traced(thing)
+        getattr(sys, how[4:])(None)
+        return
+    held = locals()
+    advise()
+    assert held["thing"] == 1
+work()
+""",
+        look,
+        how,
+    )
+
+
 def check(value: Any, schema: dict[str, Any], path: str = "report") -> None:
     """The part of JSON Schema that schema.json uses."""
     kinds: dict[str, Any] = {

@@ -59,12 +59,22 @@ def _frames() -> Iterator[FrameType]:
     del innermost
 
 
+def _is_used(shown: dict[str, object]) -> bool:
+    """Whether a frame's copy of its variables is of use to somebody.
+
+    The function may have got it from ``locals()``; if there is a tracer, this may be
+    within it, and the copy is written back when it returns.
+    """
+    ours = 4  # the frame's, our caller's, our own, and that of the call below
+    return sys.getrefcount(shown) > ours or _memopt._is_traced()
+
+
 def _locals(frame: FrameType) -> dict[str, object]:
     shown = frame.f_locals
     found = dict(shown)
-    if isinstance(shown, dict) and sys.gettrace() is None:
+    if isinstance(shown, dict) and not _is_used(shown):
         # Up to 3.12 the frame keeps this copy, and it would keep alive what the
-        # function drops.  (A debugger may be about to write it back.)
+        # function drops.
         shown.clear()
     return found
 

@@ -36,3 +36,19 @@ mo_ask_main_thread(PyObject *Py_UNUSED(module), PyObject *callable)
     }
     Py_RETURN_TRUE;
 }
+
+/* sys.gettrace() knows only of the thread that asks. */
+PyObject *
+mo_is_traced(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+#if PY_VERSION_HEX < 0x030D0000
+    PyThreadState *thread =
+        PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        if (thread->c_tracefunc != NULL || thread->c_profilefunc != NULL) {
+            Py_RETURN_TRUE;
+        }
+    }
+#endif
+    Py_RETURN_FALSE;
+}

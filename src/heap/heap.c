@@ -258,7 +258,13 @@ PyDoc_STRVAR(ask_main_thread_doc,
 "Have the main thread call it, untraced, as soon as it is between two\n"
 "instructions; what it raises is raised there.  False if that cannot be asked.");
 
+PyDoc_STRVAR(is_traced_doc,
+"_is_traced()\n--\n\n"
+"Whether a thread has a tracer or profiler that writes f_locals back: never\n"
+"from CPython 3.13 on.");
+
 static PyMethodDef heap_methods[] = {
+    {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
     {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
