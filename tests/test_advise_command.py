@@ -466,12 +466,38 @@ def test_outputs_that_are_no_new_files(script: Any, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing sends SIGBREAK to itself")
 def test_report_at_a_signal(script: Any) -> None:
-    text = "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\ndel waste\n"
-    done = advise("--at", "signal", script(WASTE + text))
-    assert done.returncode == 0
-    now, at_exit = done.stderr.split("memopt advise: ")[1:]
-    assert "__main__.waste" in now
-    assert at_exit.startswith("no findings")
+    kill = "os.kill(os.getpid(), signal.SIGUSR1)\n"
+    text = f"import os, signal\n{kill}del waste\n{kill}"
+    options = ("--at", "signal", "--json", "-", "--fail-over", "1MB")
+    done = advise(
+        *options, script(WASTE + text + "os.kill(os.getpid(), signal.SIGUSR1)")
+    )
+    assert done.returncode == 3
+    largest, other = done.stderr.split("memopt advise: ")[1:]
+    assert "__main__.waste" in largest
+    assert other.startswith("no findings")
+    written = json.loads(done.stdout)
+    assert written["moment"] == "now"
+    assert written["findings"][0]["path"] == "__main__.waste[…]"
+    done = advise("--at", "signal", script(WASTE))
+    assert "__main__.waste" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing sends SIGBREAK to itself")
+def test_a_report_that_fails_at_a_signal(script: Any) -> None:
+    """The script goes on; whoever sent the signal is told."""
+    fails = """
+import os, signal
+from memopt.advisor import report
+make_report = report.make_report
+del report.make_report
+os.kill(os.getpid(), signal.SIGUSR1)
+report.make_report = make_report
+print("goes on")
+"""
+    done = advise("--at", "signal", script(fails))
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
+    assert "memopt advise: no report: AttributeError(" in done.stderr
 
 
 def test_colours(script: Any) -> None:
@@ -553,10 +579,25 @@ def test_ipython_magic() -> None:
     shell = Shell()
     memopt.load_ipython_extension(shell)
     shell.user["values"] = [i + 0.5 for i in range(10_000)]
-    assert [f.path for f in shell.magic("values").findings] == ["roots[0]"]
+    shell.user["more"] = values = [i + 0.25 for i in range(20_000)]
+    for line, roots in {
+        "values": [0],
+        "values more": [1, 0],
+        "values, more ": [1, 0],
+        " [0.5] + more": [0],
+        "[  ], more": [1],
+    }.items():
+        paths = [f.path for f in shell.magic(line).findings]
+        assert paths == [f"roots[{i}]" for i in roots], line
+    with pytest.raises(NameError):
+        shell.magic("values none")
+    with pytest.raises(ValueError, match="takes no expressions"):
+        shell.magic("values", "1")
+    assert len(values) == 20_000
     shell.user.clear()
+    del values
     report = shell.magic("", WASTE)
-    assert "memopt advise" in str(report)
+    assert repr(report) == str(report).rstrip()
     assert len(shell.user["waste"]) == 100_000
     assert (100_000, 99_990) in [(f.count, f.items) for f in report.findings]
 

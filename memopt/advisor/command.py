@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["peak", "exit", "both", "signal"],
         default="peak",
         help="look when most memory is in use, when the script ends, or both; or at "
-        "the end and at each SIGUSR1 (Windows: SIGBREAK) (default: %(default)s)",
+        "the end and at each SIGUSR1 (Windows: SIGBREAK), of which files get the one "
+        "with most objects (default: %(default)s)",
     )
     parser.add_argument(
         "--json",
@@ -181,16 +182,35 @@ def _peak_sampler(min_saving: int, measure: bool) -> PeakSampler:
     return PeakSampler(scan, scan_and_measure if measure else None)
 
 
-def _show_on_signal(look: Callable[[str], Report], stream: TextIO) -> None:
-    def show(number: int, frame: object) -> None:
-        print(look("now"), end="", file=stream)
-
-    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
-    signal.signal(getattr(signal, name), show)
+_Show = Callable[[Report, TextIO], None]
 
 
 def _show_plain(found: Report, stream: TextIO) -> None:
     print(report.as_text(found), end="", file=stream)
+
+
+def _largest(reports: list[Report]) -> Report:
+    return max(reports, key=lambda each: each.python_bytes)
+
+
+def _show_on_signal(
+    look: Callable[[str], Report], show: _Show, stream: TextIO
+) -> list[Report]:
+    """Look and show at each signal; a list that will have the largest of them."""
+    largest: list[Report] = []
+
+    def handle(number: int, frame: object) -> None:
+        try:
+            found = look("now")
+            largest[:] = [_largest([*largest, found])]
+            show(found, stream)
+        except Exception as error:  # such as MemoryError; the script is not to see it
+            with contextlib.suppress(Exception):
+                print(f"memopt advise: no report: {error!r}", file=stream)
+
+    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
+    signal.signal(getattr(signal, name), handle)
+    return largest
 
 
 # A scan that is likely to take more than a second or so is announced.
@@ -223,7 +243,7 @@ def main(options: argparse.Namespace) -> int:
         reason = _unwritable(name)
         if reason is not None:
             return _fail(f"{option} {reason}")
-    show = _show_plain
+    show: _Show = _show_plain
     if options.rich:
         try:
             from memopt.advisor import colours
@@ -240,9 +260,9 @@ def main(options: argparse.Namespace) -> int:
     def look(moment: str) -> Report:
         return report.make_report(None, options.min, moment, options.verify)
 
-    sampler = None
+    sampler, seen = None, []
     if options.at == "signal":
-        _show_on_signal(look, stderr)
+        seen = _show_on_signal(look, show, stderr)
     elif options.at != "exit":
         sampler = _peak_sampler(options.min, options.verify)
         sampler.start()
@@ -256,10 +276,10 @@ def main(options: argparse.Namespace) -> int:
     if options.json != "-":
         for each in reports:
             show(each, stderr)
-    failure = _write_all(reports[0], options)
+    failure = _write_all(_largest([reports[0], *seen]), options)
     if failure is not None:
         return _fail(failure)
-    saving = max(each.saving for each in reports)
+    saving = max(each.saving for each in [*reports, *seen])
     if options.fail_over is not None and saving > options.fail_over:
         return FAIL_OVER_CODE
     return exit_code

@@ -28,7 +28,7 @@ FORMAT = 1
 SHOWN_TYPES = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Figures):
     """What ``memopt.advise`` returns.
 
@@ -44,6 +44,10 @@ class Report(Figures):
 
     def __str__(self) -> str:
         return as_text(self)
+
+    def __repr__(self) -> str:
+        """The text, for those who ask at a prompt."""
+        return as_text(self).rstrip()
 
     def to_json(self) -> str:
         """The report as a JSON document, described by ``schema.json``."""
