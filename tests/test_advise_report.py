@@ -193,7 +193,7 @@ def test_notes(report: Report) -> None:
     memory = SimpleNamespace(resident=resident, private=None)
     noted = replace(report, memory=memory, missed_peak=90_000_000, measure_seconds=1.25)
     for text in (str(noted), html.unescape(noted.to_html())):
-        assert "A peak of 90.0 MB resident was between two looks, this is of" in text
+        assert "A peak of 90.0 MB resident was not looked at, this is of" in text
         assert "of 50.0 MB: call memopt.advise() there, or use --at signal" in text
         assert "Measuring stopped the script for 1.25 s" in text
     assert "A peak" not in str(report)

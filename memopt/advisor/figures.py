@@ -84,8 +84,8 @@ def notes(report: Figures) -> list[str]:
     said = []
     if report.missed_peak is not None:
         said.append(
-            f"A peak of {megabytes(report.missed_peak)} resident was between two "
-            f"looks, this is of {megabytes(report.memory.resident or 0)}: call "
+            f"A peak of {megabytes(report.missed_peak)} resident was not looked "
+            f"at, this is of {megabytes(report.memory.resident or 0)}: call "
             "memopt.advise() there, or use --at signal"
         )
     if report.measure_seconds:

@@ -34,8 +34,8 @@ SHARE = 0.03
 # take 0.27e-9 to 0.37e-9 (CPython 3.11, Xeon).  What was measured counts if more.
 LEAST_PER_BYTE = 0.5e-9
 
-# What measuring may take, if that was asked for: so many seconds, or as long as the
-# program itself has taken if that is more.
+# What measuring may take, if that was asked for, and the scans before it: so many
+# seconds, or as long as the program itself has taken if that is more.
 MEASURE_SECONDS = 5.0
 
 # How long the main thread may take until it is between two instructions, in seconds.
@@ -106,10 +106,8 @@ class PeakSampler(threading.Thread):
         self._last = resident
 
     def _sample(self, resident: int) -> None:
-        elapsed = self._elapsed()
         expected = self._seconds + self._per_byte * (resident - self._mark)
-        budget = max(FREE_SECONDS, SHARE * elapsed - expected)
-        if self._spent + expected > budget:
+        if self._spent + expected > self._budget(expected):
             return
         report, seconds = self._measured_scan(resident)
         self._learn(seconds, resident)
@@ -118,6 +116,15 @@ class PeakSampler(threading.Thread):
     def _elapsed(self) -> float:
         """Seconds since the start, but for those that measuring took."""
         return time.perf_counter() - self._started_at - self.measure_seconds
+
+    def _budget(self, expected: float) -> float:
+        """What all scans may take, one included that should take so long."""
+        if self._measure is not None:
+            return self._measure_budget()
+        return max(FREE_SECONDS, SHARE * self._elapsed() - expected)
+
+    def _measure_budget(self) -> float:
+        return max(MEASURE_SECONDS, self._elapsed() - self._spent)
 
     def _keep(self, report: Report | None) -> None:
         if report is None:
@@ -169,7 +176,7 @@ class PeakSampler(threading.Thread):
     def _hindrance(self, resident: int) -> Unmeasured | None:
         """Why nothing should be measured now."""
         expected = self.measure_seconds + self._measure_per_byte * resident
-        if expected > max(MEASURE_SECONDS, self._elapsed() - self._spent):
+        if expected > self._measure_budget():
             return "time"
         if tracemalloc.is_tracing():  # the program would find its figures changed
             return "tracing"
