@@ -276,7 +276,9 @@ def _finding(row: Row, outcome: Measured | Unmeasured | None) -> Finding:
     )
 
 
-def findings(heap: Heap, measure: bool, unmeasured: Unmeasured | None) -> list[Finding]:
+def findings(
+    heap: Heap, measure: bool, unmeasured: Unmeasured | None = None
+) -> list[Finding]:
     """The advice for all rows, largest saving first; or why none is measured."""
     found = [
         _finding(row, verify(row, heap.roots) if measure else unmeasured)

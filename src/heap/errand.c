@@ -41,14 +41,10 @@ mo_ask_main_thread(PyObject *Py_UNUSED(module), PyObject *callable)
 PyObject *
 mo_is_traced(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-#if PY_VERSION_HEX < 0x030D0000
-    PyThreadState *thread =
-        PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        if (thread->c_tracefunc != NULL || thread->c_profilefunc != NULL) {
-            Py_RETURN_TRUE;
-        }
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
+    while (thread != NULL && !mo_has_tracer(thread)) {
+        thread = PyThreadState_Next(thread);
     }
-#endif
-    Py_RETURN_FALSE;
+    return PyBool_FromLong(thread != NULL);
 }

@@ -10,7 +10,7 @@
 PyObject *
 mo_ask_main_thread(PyObject *module, PyObject *callable);
 
-/* Whether a thread has a tracer or profiler that may be about to write a frame's
+/* Whether a thread has a tracer or profiler, which may be about to write a frame's
  * f_locals back into its variables, as CPython does up to 3.12. */
 PyObject *
 mo_is_traced(PyObject *module, PyObject *ignored);

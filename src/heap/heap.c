@@ -260,8 +260,7 @@ PyDoc_STRVAR(ask_main_thread_doc,
 
 PyDoc_STRVAR(is_traced_doc,
 "_is_traced()\n--\n\n"
-"Whether a thread has a tracer or profiler that writes f_locals back: never\n"
-"from CPython 3.13 on.");
+"Whether a thread has a tracer or profiler.");
 
 static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
