@@ -167,6 +167,34 @@ def test_a_thread_that_begins_meanwhile(
     assert answers == []
 
 
+class Hostile:
+    """What must not be asked for its hash, or be counted with."""
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    __add__ = __radd__ = __sub__ = __mul__ = __eq__ = __hash__  # type: ignore
+
+
+# At each path some that the scan counts, and others of the same type.
+MIXED: dict[str, list[Any]] = {
+    "tuples": [*((i % 9, "a", 0.5) for i in range(9000)), ({},), (Hostile(),)],
+    "floats": [*([i + j + 0.5 for i in range(1000)] for j in range(9)), [], ["a"]],
+    "ints": [*([*range(i, 1000, 2), 5] for i in range(50)), [1 << 64] * 1000, [None]],
+    "progression": [[*range(5000)], [*range(3, 9000)], ["a"], [5], [Hostile()] * 9000],
+    "matrix": [[[0.5, i + 0.5] * 100] * 100 for i in range(3)] + [[["a"]], [Hostile()]],
+}
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_only_what_the_scan_counts_is_copied(kind: str) -> None:
+    found = report.make_report((MIXED[kind],), 1000, "now", True).findings
+    (finding,) = [each for each in found if each.kind == kind]
+    assert finding.unmeasured is None
+    assert finding.measured is not None
+    assert finding.measured.objects <= finding.count
+
+
 REASONS = {
     "lost": "its path does not lead to it",
     "threads": "other threads ran",
