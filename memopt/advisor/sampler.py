@@ -144,7 +144,7 @@ class PeakSampler(threading.Thread):
             return self._plain_scan(reason)
         errand = self._send(self._measure, PATIENCE)
         report, seconds = errand.result, errand.seconds
-        if report is None:
+        if report is None and not self._ended.is_set():
             report, seconds = self._scan_within_call(self._measure)
         if report is not None:
             seconds -= report.measure_seconds
