@@ -61,6 +61,7 @@ SOURCES = [
     "src/floatmatrix/view.c",
     "src/heap/allocator.c",
     "src/heap/block.c",
+    "src/heap/errand.c",
     "src/heap/findings.c",
     "src/heap/heap.c",
     "src/heap/layout.c",

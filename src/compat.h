@@ -332,13 +332,19 @@ mo_float_become(PyObject *op, double value)
     ((PyFloatObject *)op)->ob_fval = value;
 }
 
-/* Whether this thread runs a function set by sys.settrace or sys.setprofile
- * (or their C equivalents): fields that 3.11 to 3.13 have in common. */
+/* Whether a thread runs a function set by sys.settrace or sys.setprofile (or
+ * their C equivalents): fields that 3.11 to 3.13 have in common. */
+static inline bool
+mo_has_tracer(const PyThreadState *thread)
+{
+    return thread->c_tracefunc != NULL || thread->c_profilefunc != NULL;
+}
+
+/* Whether this thread does. */
 static inline bool
 mo_thread_is_traced(void)
 {
-    PyThreadState *thread = PyThreadState_Get();
-    return thread->c_tracefunc != NULL || thread->c_profilefunc != NULL;
+    return mo_has_tracer(PyThreadState_Get());
 }
 
 /* The exception being raised as one object: CPython's own from 3.12 on. */

@@ -10,14 +10,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support import not_with_asan, run_in_fresh_process
 
 import memopt
-from memopt.advisor.report import Report
+from memopt.advisor.report import Report, make_report
 
 
 def waste() -> dict[str, Any]:
@@ -94,9 +96,53 @@ work()
     )
 
 
+@pytest.mark.parametrize("look", ["directly", "by a thread"])
+@pytest.mark.parametrize("how", ["locals()", "sys.settrace", "sys.setprofile"])
+def test_frames_keep_their_locals(look: str, how: str) -> None:
+    """Those that are seen by ``locals()``, or within a tracer."""
+    run_in_fresh_process(
+        """
+import sys, threading
+import memopt
+look, how = sys.argv[1:]
+def advise():
+    if look == "directly":
+        memopt.advise()
+        return
+    thread = threading.Thread(target=memopt.advise)
+    thread.start()
+    thread.join()
+def trace(frame, event, argument):
+    if frame.f_code.co_name == "traced" and event == "call":
+        advise()
+def traced(thing):
+    assert thing == 1
+def work():
+    thing = 1
+    if how != "locals()":
+        getattr(sys, how[4:])(trace)
+        traced(thing)
+        getattr(sys, how[4:])(None)
+        return
+    held = locals()
+    advise()
+    assert held["thing"] == 1
+work()
+""",
+        look,
+        how,
+    )
+
+
 def check(value: Any, schema: dict[str, Any], path: str = "report") -> None:
     """The part of JSON Schema that schema.json uses."""
-    kinds = {"object": dict, "array": list, "string": str, "integer": int}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+    }
+    kinds["number"] = (int, float)
     named = schema.get("type", [])
     allowed = named if isinstance(named, list) else [named]
     if allowed:
@@ -124,7 +170,9 @@ def check(value: Any, schema: dict[str, Any], path: str = "report") -> None:
 def test_json_is_what_the_schema_says(report: Report) -> None:
     file = importlib.resources.files("memopt.advisor").joinpath("schema.json")
     schema = json.loads(file.read_text(encoding="utf-8"))
-    for each in (report, memopt.advise(), memopt.advise([])):
+    noted = replace(report, missed_peak=10**9, measure_seconds=0.5)
+    unmeasured = make_report((waste(),), 10_000, "peak", unmeasured="busy")
+    for each in (report, memopt.advise(), memopt.advise([]), noted, unmeasured):
         check(json.loads(each.to_json()), schema)
 
 
@@ -138,6 +186,18 @@ def test_text(report: Report) -> None:
     assert "Python objects by type\n" in text
     assert "no findings" in str(memopt.advise([]))
     assert "held by the allocators" not in text
+
+
+def test_notes(report: Report) -> None:
+    resident = 50_000_000
+    memory = SimpleNamespace(resident=resident, private=None)
+    noted = replace(report, memory=memory, missed_peak=90_000_000, measure_seconds=1.25)
+    for text in (str(noted), html.unescape(noted.to_html())):
+        assert "A peak of 90.0 MB resident was not looked at, this is of" in text
+        assert "of 50.0 MB: call memopt.advise() there, or use --at signal" in text
+        assert "Measuring stopped the script for 1.25 s" in text
+    assert "A peak" not in str(report)
+    assert "Measuring" not in str(report)
 
 
 not_told = pytest.mark.skipif(

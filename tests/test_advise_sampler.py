@@ -15,6 +15,9 @@ MB = 10**6
 START = 30 * MB  # resident when a program begins
 
 
+MEASURED = "measured"
+
+
 class Program:
     """A program of so many seconds, with scans that take time for each byte."""
 
@@ -30,20 +33,36 @@ class Program:
         self.per_byte = per_byte
         self.scans: list[float] = []  # how long each took
         self.begun: list[float] = []  # when each began
+        self.reasons: list[str | None] = []  # why each was not measured, if asked for
+        self.peak = 0
+        self.scratch = 0  # bytes that a scan takes
         self.raises: Callable[[float], type[Exception] | None] = lambda now: None
 
     def resident(self) -> int:
         return int(START + self.heap(self.now))
 
-    def scan(self) -> SimpleNamespace:
-        seen = self.objects(self.now)
+    def info(self) -> SimpleNamespace:
+        self.peak = max(self.peak, self.resident())
+        return SimpleNamespace(resident=self.resident(), peak_resident=self.peak)
+
+    def scan(self, unmeasured: str | None) -> SimpleNamespace:
+        seen, memory = self.objects(self.now), self.info()
         self.begun.append(self.now)
+        self.reasons.append(unmeasured)
         self.scans.append(self.resident() * self.per_byte)
         self.now += self.scans[-1]
         error = self.raises(self.now)
         if error is not None:
             raise error
-        return SimpleNamespace(python_bytes=seen)
+        self.peak = max(self.peak, memory.resident + self.scratch)
+        return SimpleNamespace(python_bytes=seen, memory=memory, measure_seconds=0.0)
+
+    def measure(self) -> SimpleNamespace:
+        """Takes ten times as long as a scan."""
+        report = self.scan(MEASURED)
+        report.measure_seconds = 10 * self.scans[-1]
+        self.now += report.measure_seconds
+        return report
 
 
 @pytest.fixture
@@ -52,14 +71,21 @@ def advise(
 ) -> Callable[[Program, float], sampler.PeakSampler]:
     """Runs a program under a sampler, which is no thread here."""
 
-    def run(program: Program, seconds: float) -> sampler.PeakSampler:
+    def run(
+        program: Program, seconds: float, measure: bool = False
+    ) -> sampler.PeakSampler:
         clock = SimpleNamespace(perf_counter=lambda: program.now)
-        system = SimpleNamespace(_resident=program.resident)
+        system = SimpleNamespace(_resident=program.resident, _compact=lambda: None)
         monkeypatch.setattr(sampler, "time", clock)
         monkeypatch.setattr(sampler, "_memopt", system)
-        watching = sampler.PeakSampler(program.scan)  # type: ignore[arg-type]
+        monkeypatch.setattr(sampler, "memory_info", program.info)
+        watching = sampler.PeakSampler(
+            program.scan,  # type: ignore[arg-type]
+            program.measure if measure else None,  # type: ignore[arg-type]
+        )
         while program.now < seconds:
             program.now += sampler.INTERVAL
+            program.info()
             watching._look()
         return watching
 
@@ -122,13 +148,14 @@ def test_what_stays_is_scanned_once(
 def test_what_goes_on_growing_is_scanned_as_it_doubles(
     advise: Callable[..., sampler.PeakSampler],
 ) -> None:
-    """By 5 % an interval, which is no stall: 2.0 times, then 2.0 times, and 1.9."""
-    program = Program(lambda now: START * (1.05 ** (now / 0.05) - 1), QUICK)
-    advise(program, 0.05 * math.log(7.9, 1.05))
+    """By 2 % an interval, which is no stall: 2.0 times, then 2.0 times, and 1.9."""
+    interval = sampler.INTERVAL
+    program = Program(lambda now: START * (1.02 ** (now / interval) - 1), QUICK)
+    advise(program, interval * math.log(7.9, 1.02))
     resident = [START, *(seconds / QUICK for seconds in program.scans)]
     assert len(program.scans) == 2
     for before, after in itertools.pairwise(resident):
-        assert 2.0 <= after / before < 2.0 * 1.06
+        assert 2.0 <= after / before < 2.0 * 1.03
 
 
 @pytest.mark.parametrize(("step", "scans"), [(1.09, 0), (1.11, 1)])
@@ -187,3 +214,126 @@ def test_scan_that_raises(
     assert len(program.scans) == 2
     assert best is not None
     assert best.python_bytes == 200 * MB
+
+
+def test_a_peak_between_two_looks_is_told(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    short = sampler.INTERVAL / 4
+    spike = Program(lambda now: 0, QUICK)
+    watching = advise(spike, 1)
+    spike.heap = lambda now: 100 * MB
+    spike.info()
+    spike.heap = lambda now: 0
+    spike.now += short
+    watching._look()
+    assert watching.best is None
+    ended = spike.scan(None)
+    peak = ended.memory.peak_resident
+    assert watching.missed_peak(peak, ended) == START + 100 * MB  # type: ignore[arg-type]
+    almost = SimpleNamespace(memory=SimpleNamespace(resident=START + 95 * MB))
+    assert watching.missed_peak(peak, almost) is None  # type: ignore[arg-type]
+    assert watching.missed_peak(None, ended) is None  # type: ignore[arg-type]
+
+
+def test_memory_of_scans_is_no_peak(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    program = Program(lambda now: 50 * MB if 1 < now < 5 else 0, QUICK)
+    program.scratch = 40 * MB
+    watching = advise(program, 10)
+    assert len(program.scans) == 1
+    assert program.peak == START + 90 * MB
+    ended = program.scan(None)
+    assert watching.missed_peak(program.peak, ended) is None  # type: ignore[arg-type]
+    program.peak += 1
+    assert watching.missed_peak(program.peak, ended) == program.peak  # type: ignore[arg-type]
+
+
+class Errand:
+    """Done by whoever sends it, or not at all."""
+
+    refused = 0  # so many are not begun in time
+
+    def __init__(self, do: Callable[[], SimpleNamespace]) -> None:
+        self.do = do
+        self.result: SimpleNamespace | None = None
+        self.seconds = 0.0
+
+    def send(self, patience: float) -> bool:
+        if Errand.refused and patience >= 0:
+            Errand.refused -= 1
+            return False
+        begin = sampler.time.perf_counter()
+        self.result = self.do()
+        self.seconds = sampler.time.perf_counter() - begin
+        return True
+
+
+@pytest.fixture
+def errands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler, "Errand", Errand)
+    monkeypatch.setattr(sampler, "is_alone", lambda main: True)
+    monkeypatch.setattr(Errand, "refused", 0)
+
+
+@pytest.mark.usefixtures("errands")
+@pytest.mark.parametrize("per_byte", [0.2e-9, 2e-9, 20e-9])
+@pytest.mark.parametrize("rate", [MB, 30 * MB, 500 * MB])
+def test_measuring_takes_no_longer_than_the_program(
+    advise: Callable[..., sampler.PeakSampler], rate: int, per_byte: float
+) -> None:
+    program = Program(lambda now: rate * now, per_byte)
+    watching = advise(program, 100, True)
+    assert program.reasons[0] == MEASURED
+    assert set(program.reasons) <= {MEASURED, "time"}
+    scans = zip(program.scans, program.reasons, strict=True)
+    taken = [10 * seconds for seconds, reason in scans if reason == MEASURED]
+    assert watching.measure_seconds == pytest.approx(sum(taken))
+    own = program.now - sum(taken) - sum(program.scans)
+    # The first cannot be foreseen, and what a byte takes only from that.
+    assert sum(taken[1:]) <= max(sampler.MEASURE_SECONDS, own)
+
+
+@pytest.mark.usefixtures("errands")
+@pytest.mark.parametrize("reason", ["threads", "tracing"])
+def test_not_measured_if_not_alone_or_traced(
+    advise: Callable[..., sampler.PeakSampler],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+) -> None:
+    if reason == "threads":
+        monkeypatch.setattr(sampler, "is_alone", lambda main: False)
+    else:
+        monkeypatch.setattr(sampler.tracemalloc, "is_tracing", lambda: True)
+    program = Program(lambda now: 0 if now < 1 else 100 * MB, QUICK)
+    watching = advise(program, 10, True)
+    assert program.reasons == [reason]
+    assert watching.best is not None
+    assert watching.measure_seconds == 0
+
+
+@pytest.mark.usefixtures("errands")
+@pytest.mark.parametrize("dropped", [False, True])
+def test_within_a_long_call(
+    advise: Callable[..., sampler.PeakSampler], dropped: bool
+) -> None:
+    """It is scanned at once, and measured after the call, if it is still there."""
+    Errand.refused = 1
+    program = Program(lambda now: 0 if now < 1 else 100 * MB, QUICK)
+    program.objects = lambda now: 10 * MB if dropped and program.reasons else 90 * MB
+    best = advise(program, 10, True).best
+    assert program.reasons == ["busy", MEASURED]
+    assert best is not None
+    assert (best.python_bytes, best.measure_seconds == 0) == (90 * MB, dropped)
+
+
+@pytest.mark.usefixtures("errands")
+def test_program_that_ends_within_a_long_call(
+    advise: Callable[..., sampler.PeakSampler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Errand, "send", lambda errand, patience: False)
+    program = Program(lambda now: 0 if now < 1 else 100 * MB, QUICK)
+    best = advise(program, 10, True).best
+    assert program.reasons == ["busy"]
+    assert best is not None

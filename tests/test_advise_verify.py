@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 import threading
 import tracemalloc
+import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support import not_with_asan
@@ -43,7 +46,7 @@ def allocators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever threads the tests' runner has of its own."""
-    monkeypatch.setattr(verify, "_is_alone", lambda: True)
+    monkeypatch.setattr(verify, "is_alone", lambda: True)
 
 
 def looked_at(*roots: object) -> Report:
@@ -100,28 +103,121 @@ def test_program_is_left_as_it_was(
     assert seen == [(tracing, False)]
 
 
-def test_a_finalizer_may_turn_the_collector_off(texts: list[str]) -> None:
+@pytest.mark.usefixtures("allocators")
+def test_programs_garbage_is_left(texts: list[str]) -> None:
     class Garbage:
         def __init__(self) -> None:
             self.itself = self
 
-        def __del__(self) -> None:
-            gc.disable()
-
     was_enabled = gc.isenabled()
-    gc.enable()
+    gc.disable()
     try:
-        Garbage()
-        looked_at(texts)
-        assert not gc.isenabled()
+        garbage = weakref.ref(Garbage())
+        (finding,) = looked_at(texts).findings
+        assert finding.measured is not None
+        assert garbage() is not None
     finally:
         (gc.enable if was_enabled else gc.disable)()
+
+
+class Memory:
+    """What ``memory_info`` says, of as much as the test has to know."""
+
+    def __init__(self, available: int | None, limit: int | None, private: int | None):
+        self.system_available, self.limit, self.private = available, limit, private
+
+
+# Copies of the texts take 1.3 MB, and less than 2 MB with all that is needed.
+@pytest.mark.parametrize(
+    ("memory", "enough"),
+    [
+        (Memory(2_000_000, None, None), False),
+        (Memory(4_000_000, None, None), True),
+        (Memory(1 << 40, 9_000_000, 7_000_000), False),
+        (Memory(1 << 40, 9_000_000, 5_000_000), True),
+        (Memory(1 << 40, 9_000_000, None), True),
+        (Memory(None, None, None), True),
+    ],
+)
+def test_memory_that_is_short(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch, memory: Memory, enough: bool
+) -> None:
+    monkeypatch.setattr(verify, "bytes_in_use", lambda: 0)
+    monkeypatch.setattr(verify, "memory_info", lambda: memory)
+    (finding,) = looked_at(texts).findings
+    assert finding.unmeasured == (None if enough else "memory")
+    assert (finding.measured is not None) == enough
+
+
+def test_what_cannot_be_reached(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "objects", lambda row, roots: [])
+    (finding,) = looked_at(texts).findings
+    assert (finding.measured, finding.unmeasured) == (None, "lost")
+
+
+def test_a_thread_that_begins_meanwhile(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [True, False]
+    monkeypatch.setattr(verify, "is_alone", lambda: answers.pop(0))
+    (finding,) = looked_at(texts).findings
+    assert (finding.measured, finding.unmeasured) == (None, "threads")
+    assert answers == []
+
+
+class Hostile:
+    """What must not be asked for its hash, or be counted with."""
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    __add__ = __radd__ = __sub__ = __mul__ = __eq__ = __hash__  # type: ignore
+
+
+# At each path some that the scan counts, and others of the same type.
+MIXED: dict[str, list[Any]] = {
+    "tuples": [*((i % 9, "a", 0.5) for i in range(9000)), ({},), (Hostile(),)],
+    "floats": [*([i + j + 0.5 for i in range(1000)] for j in range(9)), [], ["a"]],
+    "ints": [*([*range(i, 1000, 2), 5] for i in range(50)), [1 << 64] * 1000, [None]],
+    "progression": [[*range(5000)], [*range(3, 9000)], ["a"], [5], [Hostile()] * 9000],
+    "matrix": [[[0.5, i + 0.5] * 100] * 100 for i in range(3)] + [[["a"]], [Hostile()]],
+}
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_only_what_the_scan_counts_is_copied(kind: str) -> None:
+    found = report.make_report((MIXED[kind],), 1000, "now", True).findings
+    (finding,) = [each for each in found if each.kind == kind]
+    assert finding.unmeasured is None
+    assert finding.measured is not None
+    assert finding.measured.objects <= finding.count
+
+
+REASONS = {
+    "lost": "its path does not lead to it",
+    "threads": "other threads ran",
+    "memory": "memory is short",
+    "busy": "the script was within a call that took long",
+    "time": "measuring had taken as long as the script itself",
+    "tracing": "the script had tracemalloc on",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_why_not_is_said(texts: list[str], reason: Any) -> None:
+    found = report.make_report((texts,), 100_000, "peak", unmeasured=reason)
+    (finding,) = json.loads(found.to_json())["findings"]
+    assert (finding["measured"], finding["unmeasured"]) == (None, reason)
+    for text in (str(found), found.to_html()):
+        assert f"not measured: {REASONS[reason]}" in text
 
 
 def test_nothing_is_measured_while_a_thread_runs(
     texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()  # the real _is_alone
+    monkeypatch.undo()  # the real is_alone
     started, done = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -133,14 +229,12 @@ def test_nothing_is_measured_while_a_thread_runs(
     started.wait()
     monkeypatch.setattr(verify, "objects", None)  # not even looked for
     try:
-        assert not verify._is_alone()
+        assert not verify.is_alone()
         found = looked_at(texts)
     finally:
         done.set()
         thread.join()
-    assert found.findings[0].measured is None
-    for text in (str(found), found.to_html()):
-        assert "not measured: " in text
+    assert found.findings[0].unmeasured == "threads"
     assert "proven" not in str(report.make_report((texts,), 100_000, "now"))
 
 

@@ -13,8 +13,10 @@ from typing import TextIO
 
 from memopt import _memopt
 from memopt.advisor import report, target
+from memopt.advisor.findings import Finding
 from memopt.advisor.report import Report
 from memopt.advisor.sampler import PeakSampler
+from memopt.advisor.verify import Unmeasured
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 FAIL_OVER_CODE = 3
@@ -37,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["peak", "exit", "both", "signal"],
         default="peak",
         help="look when most memory is in use, when the script ends, or both; or at "
-        "the end and at each SIGUSR1 (Windows: SIGBREAK) (default: %(default)s)",
+        "the end and at each SIGUSR1 (Windows: SIGBREAK), of which files get the one "
+        "with most objects (default: %(default)s)",
     )
     parser.add_argument(
         "--json",
@@ -63,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="apply each swap to a copy of what is there at the end, or at the signal "
-        "if no other thread runs, which takes memory and time; say what that saved",
+        help="apply each swap to a copy of what was found, if no other thread runs, "
+        "which takes memory and time, and say what that saved",
     )
     parser.add_argument(
         "--rich",
@@ -135,13 +138,17 @@ def _unwritable(name: str | None) -> str | None:
     return None
 
 
-def _with_measures(peak: Report, ended: Report) -> Report:
-    """The report at the peak, with what the end measured of findings equal to its own.
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, measured=None, unmeasured=None)
 
-    While the script runs nothing is measured.
-    """
-    measured = {replace(each, measured=None): each.measured for each in ended.findings}
-    found = (replace(each, measured=measured.get(each)) for each in peak.findings)
+
+def _with_measures(peak: Report, ended: Report) -> Report:
+    """The report at the peak, and what it could not measure as measured at the end."""
+    measured = {_bare(each): each for each in ended.findings if each.measured}
+    found = (
+        each if each.measured else measured.get(_bare(each), each)
+        for each in peak.findings
+    )
     return replace(peak, findings=tuple(found))
 
 
@@ -152,21 +159,58 @@ def best_reports(
     ended = look("exit")
     peak = sampler.best if sampler is not None else None
     if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
-        return [ended]
-    peak = _with_measures(peak, ended)
-    return [peak, ended] if at == "both" else [peak]
+        reports = [ended]
+    else:
+        peak = _with_measures(peak, ended)
+        reports = [peak, ended] if at == "both" else [peak]
+    if sampler is not None:
+        reports[0] = replace(
+            reports[0],
+            missed_peak=sampler.missed_peak(ended.memory.peak_resident, reports[0]),
+            measure_seconds=sampler.measure_seconds,
+        )
+    return reports
 
 
-def _show_on_signal(look: Callable[[str], Report], stream: TextIO) -> None:
-    def show(number: int, frame: object) -> None:
-        print(look("now"), end="", file=stream)
+def _peak_sampler(min_saving: int, measure: bool) -> PeakSampler:
+    def scan(unmeasured: Unmeasured | None) -> Report:
+        return report.make_report(None, min_saving, "peak", False, unmeasured)
 
-    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
-    signal.signal(getattr(signal, name), show)
+    def scan_and_measure() -> Report:
+        return report.make_report(None, min_saving, "peak", True)
+
+    return PeakSampler(scan, scan_and_measure if measure else None)
+
+
+_Show = Callable[[Report, TextIO], None]
 
 
 def _show_plain(found: Report, stream: TextIO) -> None:
     print(report.as_text(found), end="", file=stream)
+
+
+def _largest(reports: list[Report]) -> Report:
+    return max(reports, key=lambda each: each.python_bytes)
+
+
+def _show_on_signal(
+    look: Callable[[str], Report], show: _Show, stream: TextIO
+) -> list[Report]:
+    """Look and show at each signal; a list that will have the largest of them."""
+    largest: list[Report] = []
+
+    def handle(number: int, frame: object) -> None:
+        try:
+            found = look("now")
+            largest[:] = [_largest([*largest, found])]
+            show(found, stream)
+        except Exception as error:  # such as MemoryError; the script is not to see it
+            with contextlib.suppress(Exception):
+                print(f"memopt advise: no report: {error!r}", file=stream)
+
+    name = "SIGBREAK" if sys.platform == "win32" else "SIGUSR1"
+    signal.signal(getattr(signal, name), handle)
+    return largest
 
 
 # A scan that is likely to take more than a second or so is announced.
@@ -199,7 +243,7 @@ def main(options: argparse.Namespace) -> int:
         reason = _unwritable(name)
         if reason is not None:
             return _fail(f"{option} {reason}")
-    show = _show_plain
+    show: _Show = _show_plain
     if options.rich:
         try:
             from memopt.advisor import colours
@@ -216,11 +260,11 @@ def main(options: argparse.Namespace) -> int:
     def look(moment: str) -> Report:
         return report.make_report(None, options.min, moment, options.verify)
 
-    sampler = None
+    sampler, seen = None, []
     if options.at == "signal":
-        _show_on_signal(look, stderr)
+        seen = _show_on_signal(look, show, stderr)
     elif options.at != "exit":
-        sampler = PeakSampler(lambda: look("peak"))
+        sampler = _peak_sampler(options.min, options.verify)
         sampler.start()
     exit_code = target.run(code, module, options.arguments)
     if os.getpid() != process:  # a child of fork: the parent reports
@@ -232,10 +276,10 @@ def main(options: argparse.Namespace) -> int:
     if options.json != "-":
         for each in reports:
             show(each, stderr)
-    failure = _write_all(reports[0], options)
+    failure = _write_all(_largest([reports[0], *seen]), options)
     if failure is not None:
         return _fail(failure)
-    saving = max(each.saving for each in reports)
+    saving = max(each.saving for each in [*reports, *seen])
     if options.fail_over is not None and saving > options.fail_over:
         return FAIL_OVER_CODE
     return exit_code

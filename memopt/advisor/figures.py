@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import memopt
 from memopt.advisor.findings import Finding
-from memopt.advisor.verify import Measured
+from memopt.advisor.verify import Unmeasured
 
 
 def megabytes(count: int) -> str:
@@ -33,6 +33,8 @@ class Figures:
     moment: str
     everything: bool
     measure: bool
+    measure_seconds: float = 0.0
+    missed_peak: int | None = None
 
     @property
     def saving(self) -> int:
@@ -55,15 +57,40 @@ class Figures:
         return max(0, self.other_bytes - (self.free_bytes or 0))
 
 
-def measured_text(measured: Measured | None) -> str:
-    """What was measured, as a sentence's end."""
+_REASONS: dict[Unmeasured | None, str] = {
+    "lost": "its path does not lead to it",
+    "threads": "other threads ran",
+    "memory": "memory is short",
+    "busy": "the script was within a call that took long",
+    "time": "measuring had taken as long as the script itself",
+    "tracing": "the script had tracemalloc on",
+}
+
+
+def measured_text(finding: Finding) -> str:
+    """What was measured, or why nothing was, as a sentence's end."""
+    measured = finding.measured
     if measured is None:
-        return "not measured: gone at the end, or other threads ran, or memory is short"
+        return f"not measured: {_REASONS[finding.unmeasured]}"
     return (
         f"{megabytes(measured.saving)}: {megabytes(measured.bytes_now)} now, "
         f"{megabytes(measured.bytes_after)} after, measured on a copy of "
         f"{measured.objects:,} object{'' if measured.objects == 1 else 's'}"
     )
+
+
+def notes(report: Figures) -> list[str]:
+    """What is to be known about when was looked, and what that took."""
+    said = []
+    if report.missed_peak is not None:
+        said.append(
+            f"A peak of {megabytes(report.missed_peak)} resident was not looked "
+            f"at, this is of {megabytes(report.memory.resident or 0)}: call "
+            "memopt.advise() there, or use --at signal"
+        )
+    if report.measure_seconds:
+        said.append(f"Measuring stopped the script for {report.measure_seconds:.2f} s")
+    return said
 
 
 def other_memory(report: Figures) -> list[tuple[int, str]]:

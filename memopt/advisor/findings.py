@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memopt.advisor.heap import Heap, Row
-from memopt.advisor.verify import Measured, verify
+from memopt.advisor.verify import Measured, Unmeasured, verify
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Finding:
     allocator rounds.  ``count`` is how many there are, ``items`` how many
     numbers, attributes or duplicates are in them, as ``title`` says in words.
     ``measured`` is what applying the swap to a copy took, if that was asked for and
-    could be.
+    could be; ``unmeasured``, if it could not be, why.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class Finding:
     example: str
     allocated_at: tuple[str, ...] = ()
     measured: Measured | None = None
+    unmeasured: Unmeasured | None = None
 
     @property
     def saving(self) -> int:
@@ -254,7 +255,7 @@ def _allocated_at(example: object) -> tuple[str, ...]:
     return tuple(f"{frame.filename}:{frame.lineno}" for frame in trace or ())
 
 
-def _finding(row: Row, measured: Measured | None) -> Finding:
+def _finding(row: Row, outcome: Measured | Unmeasured | None) -> Finding:
     advice = _ADVICE[row.kind](row)
     return Finding(
         kind=row.kind,
@@ -270,14 +271,17 @@ def _finding(row: Row, measured: Measured | None) -> Finding:
         confidence=advice.confidence,
         example=_repr(row.example),
         allocated_at=_allocated_at(row.example),
-        measured=measured,
+        measured=outcome if isinstance(outcome, Measured) else None,
+        unmeasured=None if isinstance(outcome, Measured) else outcome,
     )
 
 
-def findings(heap: Heap, measure: bool) -> list[Finding]:
-    """The advice for all rows, largest saving first."""
+def findings(
+    heap: Heap, measure: bool, unmeasured: Unmeasured | None = None
+) -> list[Finding]:
+    """The advice for all rows, largest saving first; or why none is measured."""
     found = [
-        _finding(row, verify(row, heap.roots) if measure else None)
+        _finding(row, verify(row, heap.roots) if measure else unmeasured)
         for row in heap.rows
         if row.kind != "instances" or _could_have_slots(row.type)
     ]

@@ -12,7 +12,8 @@ from memopt import _memopt
 Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
 Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
-_FOLDER = os.path.dirname(__file__) + os.sep
+# Where the advisor is, whose own frames are not the program's.
+FOLDER = os.path.dirname(__file__) + os.sep
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _frames() -> Iterator[FrameType]:
     for innermost in sys._current_frames().values():
         frame: FrameType | None = innermost
         while frame is not None:
-            if not frame.f_code.co_filename.startswith(_FOLDER):
+            if not frame.f_code.co_filename.startswith(FOLDER):
                 yield frame
             frame = frame.f_back
     # One of them was this function's own: a cycle that would keep all that its
@@ -58,12 +59,22 @@ def _frames() -> Iterator[FrameType]:
     del innermost
 
 
+def _is_used(shown: dict[str, object]) -> bool:
+    """Whether a frame's copy of its variables is of use to somebody.
+
+    The function may have got it from ``locals()``; if there is a tracer, this may be
+    within it, and the copy is written back when it returns.
+    """
+    ours = 4  # the frame's, our caller's, our own, and that of the call below
+    return sys.getrefcount(shown) > ours or _memopt._is_traced()
+
+
 def _locals(frame: FrameType) -> dict[str, object]:
     shown = frame.f_locals
     found = dict(shown)
-    if isinstance(shown, dict) and sys.gettrace() is None:
+    if isinstance(shown, dict) and not _is_used(shown):
         # Up to 3.12 the frame keeps this copy, and it would keep alive what the
-        # function drops.  (A debugger may be about to write it back.)
+        # function drops.
         shown.clear()
     return found
 

@@ -4,7 +4,13 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from memopt.advisor.figures import Figures, measured_text, megabytes, other_memory
+from memopt.advisor.figures import (
+    Figures,
+    measured_text,
+    megabytes,
+    notes,
+    other_memory,
+)
 from memopt.advisor.findings import Finding
 
 _STYLE = """
@@ -149,7 +155,7 @@ def _facts(finding: Finding, measure: bool) -> list[tuple[str, str]]:
         )
     ]
     if measure:
-        facts.append(("proven", measured_text(finding.measured)))
+        facts.append(("proven", measured_text(finding)))
     facts.append(("where", where))
     facts += [("made", f"<code>{escape(line)}</code>") for line in finding.allocated_at]
     return [*facts, ("but", _code(finding.caveat))]
@@ -193,6 +199,7 @@ def body(report: Figures) -> str:
         "saved</h1>",
         f'<p class="soft">{number or "No"} finding{"" if number == 1 else "s"} among '
         f"the Python objects of the process{moment}.</p>",
+        *(f'<p class="soft">{escape(note)}.</p>' for note in notes(report)),
         _process_chart(report),
     ]
     if report.findings:

@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from memopt.advisor.report import make_report
         from memopt.advisor.sampler import PeakSampler
 
-        sampler = PeakSampler(lambda: make_report(None, DEFAULT_MIN, "peak"))
+        sampler = PeakSampler(lambda _: make_report(None, DEFAULT_MIN, "peak"))
         sampler.start()
         config.stash[_SAMPLER] = sampler
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from memopt.advisor.figures import (
     TypeTotal,
     measured_text,
     megabytes,
+    notes,
     other_memory,
 )
 from memopt.advisor.findings import Finding
 from memopt.advisor.heap import scan
+from memopt.advisor.verify import Unmeasured
 
 # The version of the JSON document; see schema.json.
 FORMAT = 1
@@ -25,7 +28,7 @@ FORMAT = 1
 SHOWN_TYPES = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Figures):
     """What ``memopt.advise`` returns.
 
@@ -34,11 +37,17 @@ class Report(Figures):
     it the allocators hold without using it (``free_bytes``, None if they do not
     tell), and when it was looked at (``moment``: now, peak or exit).
     ``everything`` is False if only some roots were looked at, ``measure`` whether
-    swaps were to be measured.
+    swaps were to be measured, ``measure_seconds`` what that took while the program
+    ran.  ``missed_peak`` is what was resident at a peak that was not looked at, if
+    much more was than in this report.
     """
 
     def __str__(self) -> str:
         return as_text(self)
+
+    def __repr__(self) -> str:
+        """The text, for those who ask at a prompt."""
+        return as_text(self).rstrip()
 
     def to_json(self) -> str:
         """The report as a JSON document, described by ``schema.json``."""
@@ -69,25 +78,30 @@ def make_report(
     min_saving: int,
     moment: str,
     measure: bool = False,
+    unmeasured: Unmeasured | None = None,
 ) -> Report:
     """Scan and report; no object of the program is kept.
 
     With ``measure``, each swap is applied to a copy of what was found, if no other
-    thread runs.
+    thread runs; ``unmeasured`` is why that was asked for and is not even tried.
     """
     memory, free = memopt.memory_info(), _free_bytes()
     heap = scan(roots, max(min_saving, 1))
     totals = [TypeTotal(advice.type_name(r.type), r.count, r.now) for r in heap.types]
     totals.sort(key=lambda total: -total.bytes)
+    begin = time.perf_counter()
+    found = tuple(advice.findings(heap, measure, unmeasured))
+    seconds = time.perf_counter() - begin
     return Report(
-        findings=tuple(advice.findings(heap, measure)),
+        findings=found,
         types=tuple(totals),
         python_bytes=heap.total,
         memory=memory,
         free_bytes=free,
         moment=moment,
         everything=roots is None,
-        measure=measure,
+        measure=measure or unmeasured is not None,
+        measure_seconds=seconds if measure and moment != "exit" else 0.0,
     )
 
 
@@ -106,6 +120,8 @@ def as_object(report: Report) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": sys.platform,
         "moment": report.moment,
+        "missed_peak": report.missed_peak,
+        "measure_seconds": round(report.measure_seconds, 3),
         "saving": report.saving,
         "python_bytes": report.python_bytes,
         "other_bytes": report.other_bytes,
@@ -129,7 +145,7 @@ def _finding_text(number: int, finding: Finding, measure: bool) -> list[str]:
         f"   where  {finding.path}{example}",
     ]
     if measure:
-        lines.insert(3, f"   proven {measured_text(finding.measured)}")
+        lines.insert(3, f"   proven {measured_text(finding)}")
     lines += [f"   made   {line}" for line in finding.allocated_at]
     swap = finding.swap.splitlines()
     lines += [f"   {'swap' if i == 0 else '    '}   {s}" for i, s in enumerate(swap)]
@@ -147,6 +163,7 @@ def as_text(report: Report) -> str:
         f"{megabytes(report.saving)} of {megabytes(report.python_bytes)} of Python "
         f"objects{_MOMENTS[report.moment]} could be saved"
     ]
+    lines += notes(report)
     for i, finding in enumerate(report.findings, 1):
         lines += _finding_text(i, finding, report.measure)
     lines += ["", "Python objects by type"]

@@ -6,7 +6,9 @@ is run: attributes are read only where no class has a descriptor of that name.
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from memopt.advisor.heap import Root, Row, Step
 
@@ -50,6 +52,43 @@ def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object]
     return [space[name] for space in spaces], 2
 
 
+# What the scan compares, or counts as immutable for certain.
+_PLAIN = (str, bytes, int, float, bool, type(None))
+
+
+def _has_ints(found: Any) -> bool:
+    return all(type(item) is int and -1 << 63 <= item < 1 << 63 for item in found)
+
+
+def _has_floats(found: Any) -> bool:
+    return all(type(item) is float for item in found)
+
+
+def _is_progression(found: Any) -> bool:
+    if len(found) < 2 or not _has_ints(found):
+        return False
+    step = found[1] - found[0]
+    return step != 0 and all(b - a == step for a, b in itertools.pairwise(found))
+
+
+def _is_matrix(found: Any) -> bool:
+    return all(
+        type(row) in (list, tuple) and len(row) == len(found[0]) and _has_floats(row)
+        for row in found
+    )
+
+
+# What a row counts of the objects of its type at its path; all, of other kinds.
+_COUNTED: dict[str, Callable[[Any], bool]] = {
+    "tuples": lambda found: all(type(item) in _PLAIN for item in found),
+    "floats": _has_floats,
+    "ints": _has_ints,
+    "progression": _is_progression,
+    "matrix": _is_matrix,
+    "empty": lambda found: not found,
+}
+
+
 def objects(row: Row, roots: list[Root]) -> list[object]:
     """The objects that a row counts, as far as its path leads to them."""
     if row.kind == "instances":
@@ -58,5 +97,6 @@ def objects(row: Row, roots: list[Root]) -> list[object]:
     for step, label in row.steps[done:]:
         found = _below(found, step, label)
     kind = list if row.kind == "matrix" else row.type
+    counts = _COUNTED.get(row.kind, lambda found: True)
     unique = {id(obj): obj for obj in found if type(obj) is kind}
-    return list(unique.values())[: row.count]
+    return [obj for obj in unique.values() if counts(obj)][: row.count]

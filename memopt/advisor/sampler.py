@@ -2,13 +2,18 @@
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 
-from memopt import _memopt
+from memopt import _memopt, memory_info
+from memopt.advisor.errand import Errand, block_signals
 from memopt.advisor.report import Report
+from memopt.advisor.verify import Unmeasured, is_alone
 
-# How often resident memory is read: 5 microseconds each time.
-INTERVAL = 0.05
+# How often resident memory is read, in seconds: 5 microseconds each time.  At 0.05 a
+# peak that lasts 0.1 s is missed now and then; no program was slower by 0.01 than
+# runs of the same differ.
+INTERVAL = 0.02
 
 # A scan is worth its time once memory is this much above that of the last: when
 # it has stopped growing for an interval, and while it goes on growing.  Doubling
@@ -16,7 +21,7 @@ INTERVAL = 0.05
 STALLED_GROWTH = 1.1
 GROWTH = 2.0
 LEAST_GROWTH = 8 << 20  # bytes
-STALL = 1.02  # what counts as having stopped
+STALL = 1.008  # in an interval: what counts as having stopped
 
 # What scans may take: so many seconds, or, with the last one, which takes as long
 # as one now at least, a share of the program's time if that is more.  With the
@@ -29,6 +34,14 @@ SHARE = 0.03
 # take 0.27e-9 to 0.37e-9 (CPython 3.11, Xeon).  What was measured counts if more.
 LEAST_PER_BYTE = 0.5e-9
 
+# What measuring may take, if that was asked for, and the scans before it: so many
+# seconds, or as long as the program itself has taken if that is more.
+MEASURE_SECONDS = 5.0
+
+# How long the main thread may take until it is between two instructions, in seconds.
+PATIENCE = 2.0
+FOREVER = -1.0  # but for its end
+
 
 class PeakSampler(threading.Thread):
     """A thread that calls ``scan`` at high-water marks of resident memory.
@@ -36,12 +49,24 @@ class PeakSampler(threading.Thread):
     Scans stop the program, so they are rationed: to ``FREE_SECONDS``, or ``SHARE``
     of the time since the start, less what the last will take.  ``best`` is the
     report that saw the most Python objects.
+
+    With ``measure``, the main thread calls that instead, so that the program stands
+    still; ``scan`` is called if that cannot be, with the reason.
     """
 
-    def __init__(self, scan: Callable[[], Report]) -> None:
+    def __init__(
+        self,
+        scan: Callable[[Unmeasured | None], Report],
+        measure: Callable[[], Report] | None = None,
+    ) -> None:
         super().__init__(name="memopt-advise", daemon=True)
         self.best: Report | None = None
+        self.measure_seconds = 0.0
         self._scan = scan
+        self._measure = measure
+        self._measure_per_byte = 0.0  # seconds, for what is resident
+        self._errand: Errand[Report] | None = None
+        self._own_peak = memory_info().peak_resident or 0  # or from before the start
         self._ended = threading.Event()
         self._started_at = time.perf_counter()
         self._spent = 0.0
@@ -52,9 +77,23 @@ class PeakSampler(threading.Thread):
 
     def stop(self) -> None:
         self._ended.set()
+        if self._errand is not None:
+            self._errand.cancel()
         self.join()
 
+    def missed_peak(self, peak: int | None, report: Report) -> int | None:
+        """The peak of what was resident, if that was far more than in the report.
+
+        None as well if a scan, or what was measured, took as much.
+        """
+        seen = report.memory.resident
+        if peak is None or seen is None:
+            return None
+        least = max(seen * STALLED_GROWTH, seen + LEAST_GROWTH, self._own_peak)
+        return peak if peak > least else None
+
     def run(self) -> None:
+        block_signals()
         while not self._ended.wait(INTERVAL):
             self._look()
 
@@ -67,20 +106,89 @@ class PeakSampler(threading.Thread):
         self._last = resident
 
     def _sample(self, resident: int) -> None:
-        elapsed = time.perf_counter() - self._started_at
         expected = self._seconds + self._per_byte * (resident - self._mark)
-        budget = max(FREE_SECONDS, SHARE * elapsed - expected)
-        if self._spent + expected > budget:
+        if self._spent + expected > self._budget(expected):
             return
+        report, seconds = self._measured_scan(resident)
+        self._learn(seconds, resident)
+        self._keep(report)
+
+    def _elapsed(self) -> float:
+        """Seconds since the start, but for those that measuring took."""
+        return time.perf_counter() - self._started_at - self.measure_seconds
+
+    def _budget(self, expected: float) -> float:
+        """What all scans may take, one included that should take so long."""
+        if self._measure is not None:
+            return self._measure_budget()
+        return max(FREE_SECONDS, SHARE * self._elapsed() - expected)
+
+    def _measure_budget(self) -> float:
+        return max(MEASURE_SECONDS, self._elapsed() - self._spent)
+
+    def _keep(self, report: Report | None) -> None:
+        if report is None:
+            return
+        if self.best is None or report.python_bytes > self.best.python_bytes:
+            self.best = report
+        peak = memory_info().peak_resident or 0
+        if peak > (report.memory.peak_resident or 0):  # it is the scan's
+            self._own_peak = peak
+
+    def _measured_scan(self, resident: int) -> tuple[Report | None, float]:
+        """What was found, measured if that can be; the seconds that the scan took."""
+        if self._measure is None:
+            return self._plain_scan(None)
+        reason = self._hindrance(resident)
+        if reason is not None:
+            return self._plain_scan(reason)
+        errand = self._send(self._measure, PATIENCE)
+        report, seconds = errand.result, errand.seconds
+        if report is None and not self._ended.is_set():
+            report, seconds = self._scan_within_call(self._measure)
+        if report is not None:
+            seconds -= report.measure_seconds
+            self.measure_seconds += report.measure_seconds
+            self._measure_per_byte = report.measure_seconds / resident
+            _memopt._compact()  # or what the copies took would hide what comes next
+        return report, seconds
+
+    def _scan_within_call(
+        self, measure: Callable[[], Report]
+    ) -> tuple[Report | None, float]:
+        """What is there within a long call, or rather, measured, after it."""
+        plain, seconds = self._plain_scan("busy")
+        errand = self._send(measure, FOREVER)
+        found = errand.result
+        if found is None:
+            return plain, seconds
+        if plain and plain.python_bytes > STALLED_GROWTH * found.python_bytes:
+            self._keep(plain)
+        return found, seconds + errand.seconds
+
+    def _send(self, do: Callable[[], Report], patience: float) -> Errand[Report]:
+        """An errand that was done, or given up, as when the program has ended."""
+        self._errand = errand = Errand(do)
+        if not self._ended.is_set():  # or the main thread waits, without having seen it
+            errand.send(patience)
+        return errand
+
+    def _hindrance(self, resident: int) -> Unmeasured | None:
+        """Why nothing should be measured now."""
+        expected = self.measure_seconds + self._measure_per_byte * resident
+        if expected > self._measure_budget():
+            return "time"
+        if tracemalloc.is_tracing():  # the program would find its figures changed
+            return "tracing"
+        return None if is_alone(threading.main_thread().ident) else "threads"
+
+    def _plain_scan(self, reason: Unmeasured | None) -> tuple[Report | None, float]:
         begin = time.perf_counter()
         try:
-            report = self._scan()
+            report = self._scan(reason)
         except Exception:  # such as MemoryError; the program is not to see it
             report = None
-        self._learn(time.perf_counter() - begin, resident)
-        least = -1 if self.best is None else self.best.python_bytes
-        if report is not None and report.python_bytes > least:
-            self.best = report
+        return report, time.perf_counter() - begin
 
     def _learn(self, seconds: float, resident: int) -> None:
         """What the next scan will take: this one, and so much for each byte more.

@@ -4,7 +4,8 @@ What is measured is what Python's allocator and the C heap say is in use, so it
 includes rounding, and what the swap itself needs, such as a pool.  Where they do
 not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Nothing is measured
 while another thread runs: what it allocates would be counted, and it would find the
-collector off and tracemalloc on.
+collector off and tracemalloc on.  At a peak it is the main thread that measures, see
+``errand``, while the sampler waits: so the program stands still.
 """
 
 import contextlib
@@ -16,9 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from memopt import FloatMatrix, InternPool, _memopt
-from memopt.advisor.heap import Root, Row
+from memopt import FloatMatrix, InternPool, _memopt, memory_info
+from memopt.advisor.heap import FOLDER, Root, Row
 from memopt.advisor.resolve import objects
+
+# Why something was not measured: a word, which figures.py has a sentence for.
+Unmeasured = str
 
 
 @dataclass(frozen=True)
@@ -199,9 +203,8 @@ def _measured(make: Callable[[], Any]) -> tuple[Any, int]:
 
 
 @contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """What is freed meanwhile is not what was garbage before."""
-    gc.collect()
+def _no_collector() -> Iterator[None]:
+    """What is garbage stays, and is not counted as freed by what is measured."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -211,28 +214,50 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _is_alone() -> bool:
-    """Whether no other thread is within Python code."""
-    return len(sys._current_frames()) == 1
+def is_alone(main: int | None = None) -> bool:
+    """Whether no other thread, or only ``main``, is within code of the program's."""
+    return all(
+        thread == main or frame.f_code.co_filename.startswith(FOLDER)
+        for thread, frame in sys._current_frames().items()
+    )
 
 
-def verify(row: Row, roots: list[Root]) -> Measured | None:
-    """Copy what a row found, swap the copy, and measure; None if that cannot be.
+def _has_room(row: Row) -> bool:
+    """Whether copies take at most half of the memory that can be had.
+
+    Tracing takes as much again for each block, and so does each of two snapshots.
+    """
+    traced = bytes_in_use() is None or tracemalloc.is_tracing()
+    lists = 3 * 8 * row.count  # what was found, the copies, and what is made of them
+    needed = (row.now + row.after) * (4 if traced else 1) + lists
+    memory = memory_info()
+    room = [memory.system_available]
+    if memory.limit is not None and memory.private is not None:
+        room.append(memory.limit - memory.private)
+    return all(each is None or needed <= each / 2 for each in room)
+
+
+def verify(row: Row, roots: list[Root]) -> Measured | Unmeasured:
+    """Copy what a row found, swap the copy, and measure; or why that cannot be.
 
     The list that holds the copies counts for neither.
     """
-    if not _is_alone():
-        return None
-    copy, swap = _SWAPS[row.kind]
+    if not is_alone():
+        return "threads"
+    if not _has_room(row):
+        return "memory"
     found = objects(row, roots)
     if not found:
-        return None
+        return "lost"
+    copy, swap = _SWAPS[row.kind]
     try:
-        with _no_garbage():
+        with _no_collector():
             copies, now = _measured(lambda: copy(found, row))
             _, after = _measured(lambda: swap(copies, row))
     except MemoryError:
-        return None
+        return "memory"
+    if not is_alone():  # one began meanwhile
+        return "threads"
     holder = _memopt._object_bytes(copies)
     now, after = now - holder, after - holder
     return Measured(len(found), max(0, now), max(0, after))

@@ -6,6 +6,7 @@
 #include "heap/heap.h"
 
 #include "heap/allocator.h"
+#include "heap/errand.h"
 #include "heap/layout.h"
 #include "heap/scan.h"
 
@@ -252,7 +253,18 @@ pymalloc_bytes(PyObject *module, PyObject *Py_UNUSED(ignored))
                          (unsigned long long)used);
 }
 
+PyDoc_STRVAR(ask_main_thread_doc,
+"_ask_main_thread(callable, /)\n--\n\n"
+"Have the main thread call it, untraced, as soon as it is between two\n"
+"instructions; what it raises is raised there.  False if that cannot be asked.");
+
+PyDoc_STRVAR(is_traced_doc,
+"_is_traced()\n--\n\n"
+"Whether a thread has a tracer or profiler.");
+
 static PyMethodDef heap_methods[] = {
+    {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
+    {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},

@@ -128,6 +128,19 @@ malloc_bytes(PyObject *module, PyObject *Py_UNUSED(ignored))
 
 /* ---- release and trim --------------------------------------------------- */
 
+PyDoc_STRVAR(compact_doc,
+"_compact()\n--\n\n"
+"Do what release() does, but for gc.collect(), and tell nothing.");
+
+static PyObject *
+compact(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    Py_BEGIN_ALLOW_THREADS
+    mo_memory_compact();
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 /* (before, after); takes `before`, which may be NULL with an exception set. */
 static PyObject *
 before_and_after(mo_memory_state *room, PyObject *before)
@@ -285,6 +298,7 @@ static PyMethodDef memory_methods[] = {
     {"memory_info", memory_info, METH_NOARGS, memory_info_doc},
     {"_resident", resident, METH_NOARGS, resident_doc},
     {"_malloc_bytes", malloc_bytes, METH_NOARGS, malloc_bytes_doc},
+    {"_compact", compact, METH_NOARGS, compact_doc},
     {"release", release, METH_NOARGS, release_doc},
     {"trim_working_set", trim_working_set, METH_NOARGS, trim_working_set_doc},
     {"limit_memory", limit_memory, METH_O, limit_memory_doc},
