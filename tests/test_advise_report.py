@@ -19,6 +19,7 @@ import pytest
 from support import not_with_asan, run_in_fresh_process
 
 import memopt
+from memopt import _memopt
 from memopt.advisor.report import Report, make_report
 
 
@@ -211,6 +212,19 @@ def test_text_has_free_memory() -> None:
     assert "free, but held by the allocators\n" in str(memopt.advise())
 
 
+def test_free_memory_that_is_not_told_is_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not 0, but a part of what else is there."""
+    monkeypatch.setattr(_memopt, "_pymalloc_bytes", lambda: None)
+    report = memopt.advise()
+    assert (report.free_bytes, report.native_bytes) == (None, report.other_bytes)
+    line = "stacks, or free, but held by the allocators\n"
+    assert str(report).count("held by the allocators") == str(report).count(line) == 1
+    page = report.to_html()
+    assert page.count("but held, ") == page.count("native, or free, but held, ") == 1
+
+
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="3.13 brings mimalloc")
 def test_mimalloc_does_not_tell() -> None:
     code = "from memopt import _memopt; assert _memopt._pymalloc_bytes() is None"
@@ -344,6 +358,7 @@ def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
 def test_html_shows_what_the_process_has() -> None:
     outline = Outline()
     outline.feed(memopt.advise(min_saving=1 << 40).to_html())
-    assert outline.seen.count("rect") == 4
+    told = memopt.advise([]).free_bytes is not None
+    assert outline.seen.count("rect") == 3 + told
     assert "other Python objects, " in outline.text
     assert "free, but held, " in outline.text

@@ -98,7 +98,7 @@ def other_memory(report: Figures) -> list[tuple[int, str]]:
     native, free = report.native_bytes, report.free_bytes
     if native is None:
         return []
-    lines = [(native, "other private memory: native libraries, code, stacks")]
-    if free is not None:
-        lines.append((free, "free, but held by the allocators"))
-    return lines
+    what = "other private memory: native libraries, code, stacks"
+    if free is None:
+        return [(native, f"{what}, or free, but held by the allocators")]
+    return [(native, what), (free, "free, but held by the allocators")]

@@ -107,15 +107,17 @@ def _findings_chart(found: Sequence[Finding]) -> str:
 
 def _process_chart(report: Figures) -> str:
     """One bar: what the process's private memory is."""
-    native, free = report.native_bytes, report.free_bytes or 0
+    native, free = report.native_bytes, report.free_bytes
     if native is None:
         return ""
     shares = [
         ("now", "could be saved", report.saving),
         ("after", "other Python objects", report.python_bytes - report.saving),
-        ("other", "native", native),
-        ("free", "free, but held", free),
     ]
+    if free is None:
+        shares += [("other", "native, or free, but held", native)]
+    else:
+        shares += [("other", "native", native), ("free", "free, but held", free)]
     total = sum(size for _, _, size in shares) or 1
     x, parts = 0.0, []
     for kind, _, size in shares:
