@@ -29,7 +29,7 @@ from floats import (
     identical,
     same,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import exact_sum, round_fraction
 from support import fail_each_allocation
@@ -302,6 +302,9 @@ def test_nesting_never_matters(nested: Any) -> None:
     st.randoms(use_true_random=False),
     st.lists(st.sampled_from(["int", "big", "tuple", "short", "long", "nested"])),
 )
+@example(24, 63, random.Random(1), [])  # a block ends within rows, and with them
+@example(24, 64, random.Random(1), [])
+@example(24, 63, random.Random(1), ["int"])
 def test_rows_of_equal_length(
     count: int, length: int, chance: random.Random, odd: list[str]
 ) -> None:

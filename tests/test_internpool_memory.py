@@ -346,6 +346,31 @@ class TestFailingAllocations:
 
         assert fail_each_allocation(prepare, attempt(action), unchanged_if_failed) > 0
 
+    def test_pickling_with_contents(self) -> None:
+        def prepare() -> Prepared:
+            prepared = Prepared(InternPool(400, max_bytes=100_000), 1000)
+            prepared.pool.pickle_contents = True
+            return prepared
+
+        def reduce(prepared: Prepared) -> None:
+            prepared.pool.__reduce__()
+
+        assert fail_each_allocation(prepare, attempt(reduce), unchanged_if_failed) > 0
+
+    def test_unpickling(self) -> None:
+        pool = InternPool()
+        fill(pool, 100)
+        pool.pickle_contents = True
+        restore, arguments, _ = pool.__reduce__()
+
+        def again(_: None) -> None:
+            assert restore(*arguments) is not pool
+
+        def check(_: None) -> None:
+            assert sorted(restore(*arguments)) == sorted(pool)
+
+        assert fail_each_allocation(lambda: None, again, check) > 0
+
     def test_construction(self) -> None:
         assert fail_each_allocation(lambda: None, lambda _: InternPool(500)) > 0
 
