@@ -759,21 +759,24 @@ def test_any_and_all_of_everything() -> None:
 
 @contextmanager
 def interrupted(third: type[BaseException]) -> Iterator[list[int]]:
-    """SIGINT every 2 ms; the handler counts them, and raises at the third."""
+    """Three SIGINTs, each once the last was heard; the handler raises at the third.
+
+    Were there more, one could be heard while the handler of the third still runs.
+    """
     heard: list[int] = []
     stop = threading.Event()
 
     def handler(number: int, frame: object) -> None:
-        if stop.is_set():
-            return  # one that was sent before the third was heard
         heard.append(number)
         if len(heard) == 3:
-            stop.set()
             raise third
 
     def send() -> None:
-        while not stop.wait(0.002):
-            _thread.interrupt_main()
+        sent = 0
+        while sent < 3 and not stop.wait(0.002):
+            if sent == len(heard):
+                sent += 1
+                _thread.interrupt_main()
 
     old = signal.signal(signal.SIGINT, handler)
     sender = threading.Thread(target=send)
