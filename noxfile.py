@@ -276,6 +276,13 @@ OF_THREADS = (
     "tests/test_free_threading.py",
     "tests/test_internpool_concurrency.py",
     "tests/test_sum_threads.py",
+    "tests/test_axis_sums.py::test_filtered_sums_in_threads",
+    # The others of it are as parallel, and take five minutes of work.
+    "tests/test_axis_sums.py::test_long_lines[uniform-shape2]",
+    "tests/test_axis_sums.py::test_long_lines[one_special-shape3]",
+    "tests/test_native.py::test_interrupts_are_heard",
+    "tests/test_native.py::test_other_threads_run_meanwhile",
+    "tests/test_native.py::test_a_pass_that_another_thread_reads_from_ends",
     "tests/test_exactsum.py::test_threads_under_the_gil_lose_nothing",
     "tests/test_lazymap_iteration.py::test_threads_share_a_cache",
     "tests/test_lazymap_iteration.py::test_threads_share_a_view",
