@@ -98,6 +98,31 @@ def test_at_the_end_it_is_not_waited_for(patience: float) -> None:
     assert sender.errand.result is None
 
 
+@pytest.mark.parametrize("patience", [0.01, -1])
+def test_at_the_end_one_that_was_interrupted_is_not_waited_for(patience: float) -> None:
+    """Between having begun and being able to say that it is over."""
+    sender = Sender(lambda: 1, patience)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    sender.errand._do_it = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run_until_over(sender)
+    sender.errand.cancel()
+    sender.join(SOON)
+    assert not sender.is_alive()
+    assert sender.errand.result is None
+
+
+def test_cancelling_what_is_over() -> None:
+    sender = Sender(lambda: 1)
+    run_until_over(sender)
+    sender.errand.cancel()
+    sender.errand.cancel()
+    assert sender.errand.result == 1
+
+
 def test_a_child_of_fork_does_not_do_it() -> None:
     did = []
     sender = Sender(lambda: did.append(1), 0.01)

@@ -64,8 +64,14 @@ class Errand(Generic[Result]):
         return True
 
     def cancel(self) -> None:
-        """By the main thread: not to be waited for any longer, if not begun."""
-        if self._claimed.acquire(blocking=False):
+        """By the main thread, which is not doing it: not to be waited for any longer.
+
+        It may have begun, and been interrupted before it was to say that it is over:
+        an interrupt comes despite ``no_signals`` if a thread that Python does not know,
+        or Windows, took the signal.
+        """
+        self._claimed.acquire(blocking=False)
+        if self._over.locked():
             self._over.release()
 
     def _run(self) -> None:

@@ -58,8 +58,8 @@ class Figures:
 
 
 _REASONS: dict[Unmeasured | None, str] = {
-    "lost": "its path does not lead to it",
-    "threads": "other threads ran",
+    "lost": "its path does not lead to most of it",
+    "threads": "other threads may have run",
     "memory": "memory is short",
     "busy": "the script was within a call that took long",
     "time": "measuring had taken as long as the script itself",

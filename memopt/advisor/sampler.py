@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from memopt import _memopt, memory_info
 from memopt.advisor.errand import Errand, block_signals
+from memopt.advisor.idle import others_asleep
 from memopt.advisor.report import Report
-from memopt.advisor.verify import Unmeasured, is_alone
+from memopt.advisor.verify import Unmeasured
 
 # How often resident memory is read, in seconds: 5 microseconds each time.  At 0.05 a
 # peak that lasts 0.1 s is missed now and then; no program was slower by 0.01 than
@@ -34,8 +35,9 @@ SHARE = 0.03
 # take 0.27e-9 to 0.37e-9 (CPython 3.11, Xeon).  What was measured counts if more.
 LEAST_PER_BYTE = 0.5e-9
 
-# What measuring may take, if that was asked for, and the scans before it: so many
-# seconds, or as long as the program itself has taken if that is more.
+# What measuring may have taken, if that was asked for, before it is done again, and
+# what the scans may take: so many seconds, or as long as the program itself has taken
+# if that is more.
 MEASURE_SECONDS = 5.0
 
 # How long the main thread may take until it is between two instructions, in seconds.
@@ -64,7 +66,6 @@ class PeakSampler(threading.Thread):
         self.measure_seconds = 0.0
         self._scan = scan
         self._measure = measure
-        self._measure_per_byte = 0.0  # seconds, for what is resident
         self._errand: Errand[Report] | None = None
         self._own_peak = memory_info().peak_resident or 0  # or from before the start
         self._ended = threading.Event()
@@ -109,7 +110,7 @@ class PeakSampler(threading.Thread):
         expected = self._seconds + self._per_byte * (resident - self._mark)
         if self._spent + expected > self._budget(expected):
             return
-        report, seconds = self._measured_scan(resident)
+        report, seconds = self._measured_scan()
         self._learn(seconds, resident)
         self._keep(report)
 
@@ -135,11 +136,11 @@ class PeakSampler(threading.Thread):
         if peak > (report.memory.peak_resident or 0):  # it is the scan's
             self._own_peak = peak
 
-    def _measured_scan(self, resident: int) -> tuple[Report | None, float]:
+    def _measured_scan(self) -> tuple[Report | None, float]:
         """What was found, measured if that can be; the seconds that the scan took."""
         if self._measure is None:
             return self._plain_scan(None)
-        reason = self._hindrance(resident)
+        reason = self._hindrance()
         if reason is not None:
             return self._plain_scan(reason)
         errand = self._send(self._measure, PATIENCE)
@@ -149,7 +150,6 @@ class PeakSampler(threading.Thread):
         if report is not None:
             seconds -= report.measure_seconds
             self.measure_seconds += report.measure_seconds
-            self._measure_per_byte = report.measure_seconds / resident
             _memopt._compact()  # or what the copies took would hide what comes next
         return report, seconds
 
@@ -173,14 +173,18 @@ class PeakSampler(threading.Thread):
             errand.send(patience)
         return errand
 
-    def _hindrance(self, resident: int) -> Unmeasured | None:
-        """Why nothing should be measured now."""
-        expected = self.measure_seconds + self._measure_per_byte * resident
-        if expected > self._measure_budget():
+    def _hindrance(self) -> Unmeasured | None:
+        """Why nothing should be measured now.
+
+        What this would take does not count: it may be the last peak, and where heaps
+        double it takes about as long as all those before.
+        """
+        if self.measure_seconds > self._measure_budget():
             return "time"
         if tracemalloc.is_tracing():  # the program would find its figures changed
             return "tracing"
-        return None if is_alone(threading.main_thread().ident) else "threads"
+        asleep = others_asleep(threading.main_thread().ident)
+        return "threads" if asleep is None else None
 
     def _plain_scan(self, reason: Unmeasured | None) -> tuple[Report | None, float]:
         begin = time.perf_counter()

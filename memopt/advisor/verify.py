@@ -3,8 +3,8 @@
 What is measured is what Python's allocator and the C heap say is in use, so it
 includes rounding, and what the swap itself needs, such as a pool.  Where they do
 not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Nothing is measured
-while another thread runs: what it allocates would be counted, and it would find the
-collector off and tracemalloc on.  At a peak it is the main thread that measures, see
+while another thread runs, or may: what it allocates would be counted, and it would
+find the collector off and tracemalloc on.  At a peak it is the main thread that measures, see
 ``errand``, while the sampler waits: so the program stands still.
 """
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from memopt import FloatMatrix, InternPool, _memopt, memory_info
-from memopt.advisor.heap import FOLDER, Root, Row
+from memopt.advisor.heap import Root, Row
+from memopt.advisor.idle import others_asleep
 from memopt.advisor.resolve import objects
 
 # Why something was not measured: a word, which figures.py has a sentence for.
@@ -214,14 +215,6 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def is_alone(main: int | None = None) -> bool:
-    """Whether no other thread, or only ``main``, is within code of the program's."""
-    return all(
-        thread == main or frame.f_code.co_filename.startswith(FOLDER)
-        for thread, frame in sys._current_frames().items()
-    )
-
-
 def _has_room(row: Row) -> bool:
     """Whether copies take at most half of the memory that can be had.
 
@@ -242,12 +235,13 @@ def verify(row: Row, roots: list[Root]) -> Measured | Unmeasured:
 
     The list that holds the copies counts for neither.
     """
-    if not is_alone():
+    asleep = others_asleep()
+    if asleep is None:
         return "threads"
     if not _has_room(row):
         return "memory"
     found = objects(row, roots)
-    if not found:
+    if 2 * len(found) < row.count:  # a few would prove nothing of the rest
         return "lost"
     copy, swap = _SWAPS[row.kind]
     try:
@@ -256,7 +250,7 @@ def verify(row: Row, roots: list[Root]) -> Measured | Unmeasured:
             _, after = _measured(lambda: swap(copies, row))
     except MemoryError:
         return "memory"
-    if not is_alone():  # one began meanwhile
+    if others_asleep() != asleep:  # one began meanwhile, or woke up
         return "threads"
     holder = _memopt._object_bytes(copies)
     now, after = now - holder, after - holder
