@@ -1,5 +1,6 @@
 """``python -m memopt advise``: runs scripts as python does, and bad input."""
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from support import not_with_asan
 import memopt
 import memopt.advisor
 from memopt.__main__ import main
-from memopt.advisor import pytest_plugin
+from memopt.advisor import command, pytest_plugin
 
 WASTE = "waste = [f'some text {i % 10}' for i in range(100_000)]\n"
 
@@ -347,6 +349,25 @@ def test_verify_while_threads_allocate(script: Any, tmp_path: Path) -> None:
     assert "   proven not measured: other threads may have run\n" in done.stderr
 
 
+GENERATOR = """
+import time
+def main():
+    rows = [[i + j + 0.5 for j in range(50)] for i in range(10_000)]
+    return sum(len(row) + (row is rows[-1] and time.sleep(0.3) or 0) for row in rows)
+print(main())
+"""
+
+
+@not_with_asan
+def test_what_a_generator_goes_through_has_its_own_name(
+    script: Any, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    done = advise("--json", report, script(GENERATOR))
+    assert done.stdout == "500000\n", done.stderr
+    assert [*read_findings(report)] == ["main().rows"]
+
+
 IDLE = """
 from concurrent.futures import ThreadPoolExecutor
 pool = ThreadPoolExecutor(3)
@@ -624,6 +645,23 @@ def test_ipython_magic() -> None:
     assert repr(report) == str(report).rstrip()
     assert len(shell.user["waste"]) == 100_000
     assert (100_000, 99_990) in [(f.count, f.items) for f in report.findings]
+
+
+def test_no_gil_is_said_before_the_script_runs(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise NotImplementedError("the heap cannot be scanned")
+
+    monkeypatch.setattr(
+        "memopt.advisor.command._memopt", SimpleNamespace(_scan_heap=refuse)
+    )
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    options = parser.parse_args([str(script("print('ran')"))])
+    assert command.main(options) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "memopt advise: the heap cannot be scanned\n")
 
 
 def test_bad_input(script: Any, tmp_path: Path) -> None:

@@ -66,6 +66,29 @@ def test_measured_is_what_is_predicted(texts: list[str]) -> None:
     assert finding.measured.bytes_after < 10_000
 
 
+MANY = {
+    "strings": [f"some text {i // 2}" for i in range(COUNT)],
+    "bytes": [b"some text %d" % (i // 2) for i in range(COUNT)],
+    "tuples": [(i // 2, 0.5, None) for i in range(COUNT)],
+}
+
+
+@pytest.mark.skipif(
+    _memopt._pymalloc_bytes() == (0, 0), reason="sizes are those of Python's allocator"
+)
+@not_with_asan
+@pytest.mark.usefixtures("traced", "allocators")
+@pytest.mark.parametrize("kind", MANY)
+def test_one_of_each_stays(kind: str) -> None:
+    found = looked_at(MANY[kind]).findings
+    (finding,) = [each for each in found if each.kind == kind]
+    measured = finding.measured
+    assert measured is not None
+    unused = 2000 * 64  # tuples that CPython keeps for later, counted as in use
+    assert measured.bytes_now == pytest.approx(finding.bytes_now, abs=unused)
+    assert measured.bytes_after >= finding.bytes_now / 2 - unused
+
+
 @pytest.mark.parametrize("collecting", [False, True])
 @pytest.mark.parametrize("raises", [None, MemoryError, ZeroDivisionError])
 @pytest.mark.usefixtures("allocators")

@@ -243,6 +243,10 @@ def main(options: argparse.Namespace) -> int:
         reason = _unwritable(name)
         if reason is not None:
             return _fail(f"{option} {reason}")
+    try:
+        _memopt._scan_heap((), False, 0)
+    except NotImplementedError as error:  # on a free-threaded CPython: said at once
+        return _fail(error)
     show: _Show = _show_plain
     if options.rich:
         try:

@@ -91,6 +91,8 @@ def _all_roots() -> list[Root]:
         for frame in _frames()
         if frame.f_code.co_flags & CO_OPTIMIZED
     ]
+    # What <genexpr>() and its like go through has a name in who called them.
+    functions.sort(key=lambda root: root[0].endswith(">()"))
     mains = [root for root in modules if root[0] == "__main__"]
     return [*mains, *functions, *modules[len(mains) :]]
 

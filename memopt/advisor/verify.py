@@ -178,29 +178,19 @@ def _tracing() -> Iterator[None]:
         tracemalloc.stop()
 
 
-def _by_traces(make: Callable[[], Any]) -> tuple[Any, int]:
-    """What ``make`` returns, and the bytes of it that tracemalloc sees.
-
-    A snapshot has a tuple for each block.  If tracemalloc was off, those before
-    have been forgotten, or never seen, so the first snapshot is empty.
-    """
-    with _tracing():
-        before = _traced()
-        made = make()
-        return made, _traced() - before
-
-
-def _measured(make: Callable[[], Any]) -> tuple[Any, int]:
-    """What ``make`` returns, and the bytes that are in use for it.
+@contextlib.contextmanager
+def _counting() -> Iterator[Callable[[], int]]:
+    """What tells the bytes in use, of which only differences count.
 
     If the program has tracemalloc on, the allocators' figures include what that
-    needs for each block.
+    needs for each block.  A snapshot has a tuple for each block; what is from before
+    tracing was begun is not seen.
     """
-    before = bytes_in_use()
-    if before is None or tracemalloc.is_tracing():
-        return _by_traces(make)
-    made = make()
-    return made, (bytes_in_use() or 0) - before
+    if bytes_in_use() is None or tracemalloc.is_tracing():
+        with _tracing():
+            yield _traced
+    else:
+        yield lambda: bytes_in_use() or 0
 
 
 @contextlib.contextmanager
@@ -230,6 +220,21 @@ def _has_room(row: Row) -> bool:
     return all(each is None or needed <= each / 2 for each in room)
 
 
+def _measured(found: list[Any], row: Row) -> Measured:
+    """Copy and swap; the copies are gone before what is left of them is counted."""
+    copy, swap = _SWAPS[row.kind]
+    with _no_collector(), _counting() as in_use:
+        before = in_use()
+        copies = copy(found, row)
+        now = in_use() - before
+        holder = _memopt._object_bytes(copies)
+        swapped = swap(copies, row)
+        del copies
+        after = in_use() - before
+        del swapped
+    return Measured(len(found), max(0, now - holder), max(0, after - holder))
+
+
 def verify(row: Row, roots: list[Root]) -> Measured | Unmeasured:
     """Copy what a row found, swap the copy, and measure; or why that cannot be.
 
@@ -243,15 +248,10 @@ def verify(row: Row, roots: list[Root]) -> Measured | Unmeasured:
     found = objects(row, roots)
     if 2 * len(found) < row.count:  # a few would prove nothing of the rest
         return "lost"
-    copy, swap = _SWAPS[row.kind]
     try:
-        with _no_collector():
-            copies, now = _measured(lambda: copy(found, row))
-            _, after = _measured(lambda: swap(copies, row))
+        measured = _measured(found, row)
     except MemoryError:
         return "memory"
     if others_asleep() != asleep:  # one began meanwhile, or woke up
         return "threads"
-    holder = _memopt._object_bytes(copies)
-    now, after = now - holder, after - holder
-    return Measured(len(found), max(0, now), max(0, after))
+    return measured
