@@ -4,8 +4,8 @@ What is measured is what Python's allocator and the C heap say is in use, so it
 includes rounding, and what the swap itself needs, such as a pool.  Where they do
 not tell, as from CPython 3.14 on, tracemalloc counts meanwhile.  Nothing is measured
 while another thread runs, or may: what it allocates would be counted, and it would
-find the collector off and tracemalloc on.  At a peak it is the main thread that measures, see
-``errand``, while the sampler waits: so the program stands still.
+find the collector off and tracemalloc on.  At a peak it is the main thread that
+measures, see ``errand``, while the sampler waits: so the program stands still.
 """
 
 import contextlib
