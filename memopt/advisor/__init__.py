@@ -3,9 +3,9 @@
 ``heap`` runs the C scan and names what it found, ``findings`` turns its rows
 into advice, ``report`` holds and prints it, ``target`` runs a script as
 ``python`` would, ``sampler`` scans it at its peaks, ``verify`` measures swaps, at
-a peak as an ``errand`` of the main thread, if others are ``idle``, ``command`` is the command line.  Only
-what ``memopt.advise`` needs is imported with memopt: not even typing, which would
-take as long as all the rest of it.
+a peak as an ``errand`` of the main thread, if others are ``idle``, ``command`` is
+the command line.  Only what ``memopt.advise`` needs is imported with memopt: not
+even typing, which would take as long as all the rest of it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def make_report(
     """Scan and report; no object of the program is kept.
 
     With ``measure``, each swap is applied to a copy of what was found, if no other
-    thread runs meanwhile; ``unmeasured`` is why that was asked for and is not even tried.
+    thread runs; ``unmeasured`` is why that was asked for and is not even tried.
     """
     memory, free = memopt.memory_info(), _free_bytes()
     heap = scan(roots, max(min_saving, 1))
