@@ -204,3 +204,15 @@ def test_signals_wait() -> None:
     assert came == ["errand", "handler"]
     assert set(during) == {1}
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "pthread_sigmask"), reason="Windows has no masks of signals"
+)
+def test_signals_wait_but_for_faults() -> None:
+    sender = Sender(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    run_until_over(sender)
+    blocked = sender.errand.result or set()
+    assert signal.SIGINT in blocked
+    assert signal.SIGALRM in blocked
+    assert signal.SIGSEGV not in blocked

@@ -30,10 +30,15 @@ def no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# Those of a thread's own faults, which faulthandler is to see: none can wait.
+_FAULTS = ("SIGSEGV", "SIGFPE", "SIGILL", "SIGBUS")
+
+
 def block_signals() -> None:
     """Leave signals to other threads, or for later."""
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        faults = {getattr(signal, name) for name in _FAULTS}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - faults)
 
 
 class Errand(Generic[Result]):
