@@ -757,9 +757,9 @@ PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
  * frozen ones included, until it returns 0.  `lists` is what mo_gc_lists() gave
  * before: that is 0, or -1 without memory, and may run the collector; the visit
  * does not. */
-#if PY_VERSION_HEX < 0x030D0000
+#if PY_VERSION_HEX < 0x030E0000 && !MO_FREE_THREADED
 /* PyGC_Head, struct gc_generation, and a part of struct _gc_runtime_state, the
- * same in 3.11 and 3.12 (Include/internal/pycore_gc.h). */
+ * same from 3.11 to 3.13 (Include/internal/pycore_gc.h). */
 typedef struct mo_gc_head {
     struct mo_gc_head *next;
     uintptr_t previous;
@@ -778,8 +778,8 @@ typedef struct {
 
 /* A new object is the last of the youngest generation, whose head follows it in
  * the ring.  (gc.get_objects() refers to each object, which took a twelfth of
- * the time of a scan, and like 3.12's PyUnstable_GC_VisitObjects() leaves out
- * those of gc.freeze().) */
+ * the time of a scan, and like PyUnstable_GC_VisitObjects() of 3.12 and 3.13.0
+ * leaves out those of gc.freeze().) */
 static inline int
 mo_gc_lists(void **lists)
 {
