@@ -754,10 +754,12 @@ PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
 #endif
 
 /* mo_gc_visit calls visit(obj, arg) with every object that the collector tracks,
- * until it returns 0; `lists` is what mo_gc_lists() gave before, which is 0, or
- * -1 without memory.  It may run the collector; the visit does not. */
-#if PY_VERSION_HEX < 0x030C0000
-/* PyGC_Head and struct gc_generation (Include/internal/pycore_gc.h). */
+ * frozen ones included, until it returns 0.  `lists` is what mo_gc_lists() gave
+ * before: that is 0, or -1 without memory, and may run the collector; the visit
+ * does not. */
+#if PY_VERSION_HEX < 0x030E0000 && !MO_FREE_THREADED
+/* PyGC_Head, struct gc_generation, and a part of struct _gc_runtime_state, the
+ * same from 3.11 to 3.13 (Include/internal/pycore_gc.h). */
 typedef struct mo_gc_head {
     struct mo_gc_head *next;
     uintptr_t previous;
@@ -768,9 +770,16 @@ typedef struct {
     int threshold, count;
 } mo_gc_generation;
 
+typedef struct {
+    mo_gc_generation generations[3];
+    mo_gc_head *youngest; /* the first of them */
+    mo_gc_generation permanent;
+} mo_gc_state;
+
 /* A new object is the last of the youngest generation, whose head follows it in
- * the ring; the two others lie behind that.  (gc.get_objects() refers to each
- * object, which took a twelfth of the time of a scan.) */
+ * the ring.  (gc.get_objects() refers to each object, which took a twelfth of
+ * the time of a scan, and like PyUnstable_GC_VisitObjects() of 3.12 and 3.13.0
+ * leaves out those of gc.freeze().) */
 static inline int
 mo_gc_lists(void **lists)
 {
@@ -783,16 +792,23 @@ mo_gc_lists(void **lists)
     return 0;
 }
 
+static inline bool
+mo_gc_visit_list(mo_gc_head *head, int (*visit)(PyObject *, void *), void *arg)
+{
+    mo_gc_head *at = head->next;
+    while (at != head && visit((PyObject *)(at + 1), arg)) {
+        at = at->next;
+    }
+    return at == head;
+}
+
 static inline void
 mo_gc_visit(void *lists, int (*visit)(PyObject *, void *), void *arg)
 {
-    for (int i = 0; i < 3; i++) {
-        mo_gc_head *head = &((mo_gc_generation *)lists)[i].head;
-        for (mo_gc_head *at = head->next; at != head; at = at->next) {
-            if (!visit((PyObject *)(at + 1), arg)) {
-                return;
-            }
-        }
+    mo_gc_state *gc = lists;
+    mo_gc_head *head[] = {&gc->generations[0].head, &gc->generations[1].head,
+                          &gc->generations[2].head, &gc->permanent.head};
+    for (int i = 0; i < 4 && mo_gc_visit_list(head[i], visit, arg); i++) {
     }
 }
 #else

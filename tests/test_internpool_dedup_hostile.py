@@ -3,6 +3,7 @@
 import copy
 import ctypes
 import functools
+import gc
 import itertools
 import sys
 import types
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from support import free_threaded
+from support import free_threaded, run_in_fresh_process
 
 from memopt import InternPool
 
@@ -402,6 +403,83 @@ class TestCodeRunByANameInAClass:
         InternPool().dedup(holder)
         assert armed.ran == 1
         assert len(holder) == 0
+
+
+class Deduping:
+    """A key that replaces those that it is compared with, or their neighbours."""
+
+    def __init__(self, pool: InternPool, container: Any, like: Any) -> None:
+        self.pool, self.container, self.like = pool, container, like
+
+    def __hash__(self) -> int:
+        return hash(self.like)
+
+    def __eq__(self, other: object) -> bool:
+        self.pool.dedup(self.container)
+        return False
+
+
+@pytest.mark.parametrize("more", [{}, {5: 1, ("key", 2): 1}])
+@pytest.mark.parametrize("as_set", [False, True])
+def test_a_lookup_goes_on_when_its_key_is_replaced(
+    more: dict[Any, int], as_set: bool
+) -> None:
+    for like in ("key", ("key", 1)):
+        pool = pool_with("key")
+        container: Any = {fresh("key"): 1, **more}
+        if type(like) is tuple:
+            container[fresh("key"), 1] = 2
+        if as_set:
+            container = set(container)
+        expected = list(container)
+        assert Deduping(pool, container, like) not in container
+        assert list(container) == expected
+        assert all(key in container for key in expected)
+        for key in container:
+            for string in key if type(key) is tuple else (key,):
+                assert type(string) is int or string is pool.get("key")
+
+
+def test_the_collector_may_change_a_deque() -> None:
+    queue: Any = deque([fresh("north")])
+    pool = pool_with("north")
+
+    def change(*_: Any) -> None:
+        queue.append(fresh("north"))
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(change)
+    gc.set_threshold(1)
+    try:
+        for _ in range(20):
+            pool.dedup(queue)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(change)
+    pool.dedup(queue)
+    assert free_threaded or {id(item) for item in queue} == {id(pool.get("north"))}
+
+
+@pytest.mark.skipif(free_threaded, reason="deques stay")
+def test_a_program_may_have_its_own_deque() -> None:
+    run_in_fresh_process(
+        """
+import collections
+made_in_c = collections.deque
+class Deque(made_in_c):
+    def __iter__(self):
+        raise ZeroDivisionError
+    __len__ = __getitem__ = __setitem__ = rotate = __iter__
+collections.deque = Deque
+from memopt import InternPool
+pool = InternPool()
+pool.pin("north")
+queues = [kind(["".join(("no", "rth"))]) for kind in (made_in_c, Deque)]
+pool.dedup(queues)
+for queue in queues:
+    assert made_in_c.pop(queue) is pool.get("north")
+"""
+    )
 
 
 class TestArrays:

@@ -102,8 +102,9 @@ items_from(mo_scan *scan, PyObject *sequence, Py_ssize_t next,
         return n - next;
     }
     if (next == order->end && !mo_order_next(order, *items, n)) {
-        scan->out_of_memory = true;
-        return 0;
+        order->sequence = NULL; /* without memory: the rest as it comes */
+        *items += next;
+        return n - next;
     }
     *items = order->items + (next - order->first);
     if (n - next <= BATCH) {

@@ -20,16 +20,17 @@ static PyStructSequence_Desc report_desc = {
     .n_in_sequence = 4,
 };
 
-/* The deque of now, whatever becomes of its module. */
+/* From where it is made: a program may have put one of its own in the place of
+ * collections.deque, whose functions run code. */
 static PyTypeObject *
 find_deque(void)
 {
-    PyObject *collections = PyImport_ImportModule("collections");
-    if (collections == NULL) {
+    PyObject *module = PyImport_ImportModule("_collections");
+    if (module == NULL) {
         return NULL;
     }
-    PyObject *deque = PyObject_GetAttrString(collections, "deque");
-    Py_DECREF(collections);
+    PyObject *deque = PyObject_GetAttrString(module, "deque");
+    Py_DECREF(module);
     return (PyTypeObject *)deque;
 }
 

@@ -7,7 +7,8 @@
  *   dedup_arrays.c    whether arrays may be written into
  *   dedup_dict.c      dicts
  *   dedup_tuple.c     tuples, which are made anew
- *   dedup_object.c    deques, and which places instances have
+ *   dedup_deque.c     deques
+ *   dedup_object.c    which places instances have
  *   seen.c            what was walked already
  *
  * The walk has a stack of its own: nesting has no limit but memory.  One step
@@ -17,10 +18,10 @@
  * An item is only ever replaced by an equal one of its type, and only where it
  * still is at the moment of writing: code that runs in between, of a signal
  * handler, a finalizer or the __eq__ of a name in a class, may change anything,
- * and is at worst not walked.  So may other threads: a container is locked while it is
- * read and while it is written, not in between, and what is taken out of it
- * is owned meanwhile, unless the GIL is held and no code runs.  The stack owns
- * what is on it. */
+ * which is at worst not walked.  So may other threads: a container is locked
+ * while it is read and while it is written, not in between, and what is taken
+ * out of it is owned meanwhile, unless the GIL is held and no code runs.  The
+ * stack owns what is on it. */
 #ifndef MO_INTERNPOOL_DEDUP_H
 #define MO_INTERNPOOL_DEDUP_H
 
@@ -150,6 +151,14 @@ mo_walk_drop(mo_walk *w, PyObject *old)
     Py_DECREF(old);
 }
 
+/* The same, and counts a string as replaced. */
+static inline void
+mo_walk_drop_replaced(mo_walk *w, PyObject *old)
+{
+    w->strings.replaced += PyUnicode_CheckExact(old);
+    mo_walk_drop(w, old);
+}
+
 /* Each walks a part of a container from *position on, and moves that: 1 if
  * something is left, 0 if not, -1 with an exception set. */
 typedef int
@@ -159,7 +168,8 @@ mo_walk_part(mo_walk *w, PyObject *object, Py_ssize_t *position);
 int
 mo_walk_reserve(void *items, size_t count, size_t *capacity, size_t size);
 
-/* --- dedup_places.c, dedup_dict.c, dedup_tuple.c, dedup_object.c --------- */
+/* --- dedup_places.c, dedup_dict.c, dedup_tuple.c, dedup_deque.c,
+ *     dedup_object.c ------------------------------------------------------ */
 
 mo_walk_part mo_walk_list, mo_walk_set, mo_walk_array, mo_walk_dict,
     mo_walk_fixed_tuple, mo_walk_deque, mo_walk_instance;
@@ -222,25 +232,5 @@ mo_walk_find_arrays(mo_walk *w);
  * references there. */
 int
 mo_array_has_own_items(const mo_walk *w, PyObject *array);
-
-/* --- dedup_listed.c ------------------------------------------------------ */
-
-/* A new list of what is to be in place of the items of `before`, a list that
- * nothing else knows of what a container holds.  Strings stay unless wanted.
- * All containers among them are remembered: code may have run since they were
- * listed, so that it cannot be told whether they are shared. */
-PyObject *
-mo_walk_listed(mo_walk *w, PyObject *before, bool strings_too);
-
-bool
-mo_lists_differ(PyObject *now, PyObject *before);
-
-/* Takes an item, with the list's reference, out of a list: None is there. */
-PyObject *
-mo_take(PyObject *list, Py_ssize_t i);
-
-/* Releases what is no longer in the container, and counts. */
-void
-mo_drop_replaced(mo_walk *w, PyObject *old);
 
 #endif

@@ -137,7 +137,7 @@ write_value(mo_walk *w, PyObject *dict, part *items, int i, PyObject *new)
     MO_END_CRITICAL_SECTION();
     if (status > 0) {
         items->value[i] = NULL;
-        mo_drop_replaced(w, old);
+        mo_walk_drop_replaced(w, old);
     }
     return status;
 }

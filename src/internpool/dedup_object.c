@@ -1,105 +1,10 @@
-/* dedup_object.c - deques and instances for dedup(): see dedup.h.
+/* dedup_object.c - instances for dedup(): see dedup.h.
  *
- * A deque is rotated, since only its ends can be written to in no time; by
- * deque's own functions, whatever a subclass has instead.  An instance has places for its slots and attributes; what else it leads to is
+ * An instance has places for its slots and attributes; what else it leads to is
  * its class's in C, or in a __dict__, and can but be walked.  Without a GIL only
  * the latter: classes in C are asked what they keep by tp_traverse, which takes
  * no lock, as the collector stops all threads for it. */
 #include "internpool/dedup.h"
-
-/* --- deques -------------------------------------------------------------- */
-
-/* deque.rotate(), as `method` is, of a deque. */
-static int
-rotate(PyObject *method, PyObject *deque, long steps)
-{
-    PyObject *number = PyLong_FromLong(steps);
-    PyObject *result =
-        number ? PyObject_CallFunctionObjArgs(method, deque, number, NULL)
-               : NULL;
-    Py_XDECREF(number);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-/* Writes `new` in front if `old`, a reference that it takes over, is there. */
-static int
-write_front(mo_walk *w, PyObject *deque, PyObject *new, PyObject *old)
-{
-    const PySequenceMethods *of = w->room->deque->tp_as_sequence;
-    PyObject *front = of->sq_item(deque, 0);
-    Py_XDECREF(front);
-    if (new == old || front != old) {
-        Py_DECREF(old);
-        return front == NULL ? -1 : 0;
-    }
-    int status = of->sq_ass_item(deque, 0, new);
-    mo_drop_replaced(w, old);
-    return status;
-}
-
-/* Goes back by as many steps, one by one, as were gone forth: that needs no
- * memory but the blocks that going forth has left free. */
-static void
-rotate_back(PyObject *method, PyObject *deque, Py_ssize_t steps)
-{
-    PyObject *error = PyErr_GetRaisedException();
-    while (steps > 0 && rotate(method, deque, 1) == 0) {
-        steps--;
-    }
-    PyErr_SetRaisedException(error);
-}
-
-/* Item by item, each brought to the front, where writing costs least. */
-static int
-write_rotating(mo_walk *w, PyObject *deque, PyObject *items, PyObject *before)
-{
-    PyObject *method =
-        PyObject_GetAttrString((PyObject *)w->room->deque, "rotate");
-    int status = method ? 0 : -1;
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(items); i++) {
-        status = write_front(w, deque, PyList_GET_ITEM(items, i),
-                             mo_take(before, i));
-        if (status == 0) {
-            status = rotate(method, deque, -1);
-        }
-        if (status < 0) {
-            rotate_back(method, deque, i);
-        }
-    }
-    Py_XDECREF(method);
-    return status;
-}
-
-static PyObject *
-list_items(const mo_walk *w, PyObject *deque)
-{
-    PyObject *iterator = w->room->deque->tp_iter(deque);
-    PyObject *items = iterator ? PySequence_List(iterator) : NULL;
-    Py_XDECREF(iterator);
-    return items;
-}
-
-int
-mo_walk_deque(mo_walk *w, PyObject *deque, Py_ssize_t *position)
-{
-    *position = 1;
-    PyObject *before = list_items(w, deque);
-    PyObject *items = before ? mo_walk_listed(w, before, w->values) : NULL;
-    int status = items ? 0 : -1;
-    if (status == 0 && mo_lists_differ(items, before) &&
-        PyList_GET_SIZE(items) ==
-            w->room->deque->tp_as_sequence->sq_length(deque)) {
-        status = write_rotating(w, deque, items, before);
-        mo_walk_settle(w, status == 0);
-    }
-    mo_walk_settle(w, false);
-    Py_XDECREF(items);
-    Py_XDECREF(before);
-    return status;
-}
-
-/* --- instances ----------------------------------------------------------- */
 
 /* The first class that is not made by Python code, but in C. */
 static PyTypeObject *
