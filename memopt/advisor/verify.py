@@ -178,15 +178,23 @@ def _tracing() -> Iterator[None]:
         tracemalloc.stop()
 
 
+def _counts_traces() -> bool:
+    """Whether tracemalloc counts, as the allocators do not tell.
+
+    Nor do they if the program has it on: their figures include what that needs for
+    each block.
+    """
+    return bytes_in_use() is None or tracemalloc.is_tracing()
+
+
 @contextlib.contextmanager
 def _counting() -> Iterator[Callable[[], int]]:
     """What tells the bytes in use, of which only differences count.
 
-    If the program has tracemalloc on, the allocators' figures include what that
-    needs for each block.  A snapshot has a tuple for each block; what is from before
-    tracing was begun is not seen.
+    A snapshot has a tuple for each block; what is from before tracing was begun is not
+    seen.
     """
-    if bytes_in_use() is None or tracemalloc.is_tracing():
+    if _counts_traces():
         with _tracing():
             yield _traced
     else:
@@ -210,9 +218,8 @@ def _has_room(row: Row) -> bool:
 
     Tracing takes as much again for each block, and so does each of two snapshots.
     """
-    traced = bytes_in_use() is None or tracemalloc.is_tracing()
     lists = 3 * 8 * row.count  # what was found, the copies, and what is made of them
-    needed = (row.now + row.after) * (4 if traced else 1) + lists
+    needed = (row.now + row.after) * (4 if _counts_traces() else 1) + lists
     memory = memory_info()
     room = [memory.system_available]
     if memory.limit is not None and memory.private is not None:
