@@ -396,3 +396,23 @@ class TestFailingAllocations:
 
         met = fail_each_allocation(lambda: Prepared(InternPool(), 1000), shrink, check)
         assert met == 0
+
+
+@pytest.mark.parametrize("policy", ["s3fifo", "lru"])
+@pytest.mark.parametrize("entries", [1_000, 4_096, 5_000, 20_000, 131_073])
+def test_an_entry_takes_48_bytes_at_most(entries: int, policy: str) -> None:
+    """Beside its string; at all sizes, as the table's is a power of two."""
+    strings = [f"item {i}" for i in range(entries)]
+    already = tracemalloc.is_tracing()
+    if not already:
+        tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    pool = InternPool(entries, policy=policy)
+    for string in strings:
+        pool.intern(string)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    if not already:
+        tracemalloc.stop()
+    assert len(pool) == entries
+    assert taken <= 48 * entries
+    assert pool.__sizeof__() == pytest.approx(taken, rel=0.01)
