@@ -5,8 +5,10 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +24,9 @@ from memopt.advisor import command, pytest_plugin
 WASTE = "waste = [f'some text {i % 10}' for i in range(100_000)]\n"
 
 
-def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, stdin: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", *map(str, arguments)],
         input=stdin,
@@ -31,11 +35,21 @@ def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]
         encoding="utf-8",
         check=False,
         timeout=120,
+        cwd=folder,
     )
 
 
-def advise(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return run("-m", "memopt", "advise", *arguments, stdin=stdin)
+def advise(
+    *arguments: object, stdin: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return run("-m", "memopt", "advise", *arguments, stdin=stdin, folder=folder)
+
+
+@pytest.fixture
+def memopt_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes find the same modules as this one, whatever folder they start in."""
+    root = Path(__file__).parent.parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *sys.path]))
 
 
 @pytest.fixture
@@ -52,37 +66,59 @@ def script(tmp_path: Path) -> Any:
 PRINTS = """
 import os, sys, __main__
 print(__name__, __file__, __package__, __spec__ and __spec__.name)
-print(sys.argv, sys.path[0], sys.stdin.read(), __main__ is sys.modules["__main__"])
+print(getattr(__loader__, "__name__", type(__loader__).__name__))
+print(sys.argv, sys.path[:2], sys.stdin.read(), __main__ is sys.modules["__main__"])
 print(sorted(name for name in globals() if name.startswith("__")))
+print(sys._getframe().f_code.co_filename, globals().get("__cached__"))
 class Local: pass
 print(Local.__module__, Local in vars(__main__).values())
 """
 
 
-def normal(text: str) -> str:
-    """Without what python -m sets only if it has to, __cached__."""
-    return text.replace(" '__cached__',", "")
-
-
-def test_script_sees_what_python_would_show_it(script: Any) -> None:
+@pytest.mark.usefixtures("memopt_anywhere")
+@pytest.mark.parametrize("safe_path", [(), ("-P",)])
+def test_script_sees_what_python_would_show_it(script: Any, safe_path: Any) -> None:
+    """By a path from here or from anywhere, of a script, a folder, a zip file."""
     path = script(PRINTS)
-    ours = advise(path, "-x", "--json", "a b", stdin="typed in")
-    theirs = run(path, "-x", "--json", "a b", stdin="typed in")
+    folder = path.parent
+    in_folder = script(PRINTS, "a földer/__main__.py").parent
+    with zipfile.ZipFile(folder / "a zíp.pyz", "w") as zipped:
+        zipped.writestr("__main__.py", PRINTS)
+    for each in (path, path.name, in_folder, in_folder.name, "a zíp.pyz"):
+        arguments = (each, "-x", "--", "--json", "a b")
+        ours = run(
+            *(*safe_path, "-m", "memopt", "advise", *arguments),
+            stdin="typed in",
+            folder=folder,
+        )
+        theirs = run(*safe_path, *arguments, stdin="typed in", folder=folder)
+        assert theirs.returncode == ours.returncode == 0, ours.stderr
+        assert ours.stdout == theirs.stdout
+
+
+def test_arguments_begin_after_the_script(script: Any) -> None:
+    path = script("import sys\nprint(sys.argv[1:])")
+    for before, after in {(): ("--", "a"), ("--",): ("a", "--at", "--")}.items():
+        done = advise("--at", "exit", *before, path, *after)
+        assert done.stdout == f"{[*after]}\n", done.stderr
+
+
+def test_script_from_stdin() -> None:
+    ours, theirs = (each("-", "-x", stdin=PRINTS) for each in (advise, run))
     assert theirs.returncode == ours.returncode == 0, ours.stderr
-    assert normal(ours.stdout) == normal(theirs.stdout)
+    assert ours.stdout == theirs.stdout
 
 
-def test_module_sees_what_python_would_show_it(
-    script: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("memopt_anywhere")
+def test_module_sees_what_python_would_show_it(script: Any) -> None:
     path = script(PRINTS, "some_package/__main__.py")
-    script("", "some_package/__init__.py")
-    root = Path(__file__).parent.parent
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *sys.path]))
-    monkeypatch.chdir(path.parent.parent)
-    ours, theirs = advise("-m", "some_package", "-x"), run("-m", "some_package", "-x")
+    script("import sys\nprint(sys.argv)\n", "some_package/__init__.py")
+    folder = path.parent.parent
+    ours, theirs = (
+        each("-m", "some_package", "-x", "--", folder=folder) for each in (advise, run)
+    )
     assert theirs.returncode == ours.returncode == 0, ours.stderr
-    assert normal(ours.stdout) == normal(theirs.stdout)
+    assert ours.stdout == theirs.stdout
 
 
 # What runs in one process, one call of the command after the other; each run is
@@ -125,6 +161,9 @@ ENDS = {
     "raise SystemExit(2.5)": 1,
     "def f():\n    1 / 0\nf()": 1,
     "import sys; sys.excepthook = lambda *e: print('hook'); 1 / 0": 1,
+    "import sys\ndef hook(*e):\n    [].a\nsys.excepthook = hook; 1 / 0": 1,
+    "import sys; sys.excepthook = lambda *e: sys.exit(8); 1 / 0": 8,
+    "raise ExceptionGroup('several', [ValueError(1), TypeError(2)])": 1,
 }
 
 
@@ -137,6 +176,56 @@ def test_end_is_that_of_the_script(script: Any) -> None:
         assert ours[1] == theirs.stdout
         assert ours[2].startswith(theirs.stderr)
         assert "memopt advise: no findings" in ours[2]
+
+
+def test_interrupted_script(script: Any) -> None:
+    """Whoever waits for it is told as python tells it, by a signal if there are any."""
+    path = script("raise KeyboardInterrupt")
+    ours, theirs = advise(path), run(path)
+    assert ours.returncode == theirs.returncode != 1
+    assert ours.stderr.startswith(theirs.stderr)
+    assert ours.stderr.count("Traceback") == 1
+
+
+CLOSED = {
+    "import sys; sys.stderr.close()": 0,
+    "import sys; sys.__stderr__.close(); sys.stderr = None": 0,
+    "import sys; sys.stderr = None; sys.exit('a message')": 1,
+    "import sys; sys.stderr.close(); sys.exit('a message')": 1,
+}
+
+
+def test_script_that_closes_stderr(script: Any) -> None:
+    """The report is printed to where it was."""
+    for text, code in CLOSED.items():
+        done = advise(script(text))
+        assert done.returncode == code
+        assert "memopt advise: no findings" in done.stderr
+        assert ("a message\n" in done.stderr) == ("None; sys.exit" in text)
+    done = advise("--json", "-", script("import sys; sys.stdout.close()"))
+    assert json.loads(done.stdout)["format"] == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+def test_streams_that_are_not_there(script: Any) -> None:
+    path = script("import os; os.close(2) if os.environ.get('CLOSE') else 0")
+    command = shlex.join([sys.executable, "-m", "memopt", "advise"])
+    script_path = shlex.quote(str(path))
+    for line, code, out, err in (
+        (f"{command} {script_path} 2>&-", 0, "", ""),
+        (f"{command} {script_path} 2>/dev/full", 2, "", ""),
+        (f"CLOSE=1 {command} {script_path}", 2, "", ""),
+        (
+            f"{command} --json - {script_path} >&-",
+            *(2, "", "memopt advise: --json -: Bad file descriptor\n"),
+        ),
+    ):
+        if "/dev/full" in line and not os.path.exists("/dev/full"):
+            continue
+        done = subprocess.run(
+            ["sh", "-c", line], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (code, out, err), line
 
 
 ODD = {
@@ -489,6 +578,30 @@ def test_a_peak_that_is_missed_is_told(script: Any, tmp_path: Path) -> None:
     assert missed == pytest.approx(int(told[1]) * 10**6, abs=10**6)
 
 
+@pytest.mark.usefixtures("memopt_anywhere")
+def test_relative_outputs_of_a_script_that_goes_elsewhere(
+    script: Any, tmp_path: Path
+) -> None:
+    path = script("import os; os.chdir('/')")
+    done = advise("--json", "r.json", "--html", "a r.html", path, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == {
+        path.name,
+        "r.json",
+        "a r.html",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_output_that_replaces_a_file_is_as_secret(script: Any, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text("old", encoding="utf-8")
+    secret.chmod(0o600)
+    assert advise("--json", secret, script("pass")).returncode == 0
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert json.loads(secret.read_text(encoding="utf-8"))["format"] == 1
+
+
 def test_outputs_that_are_no_new_files(script: Any, tmp_path: Path) -> None:
     old, link = tmp_path / "old.json", tmp_path / "link.json"
     old.write_text("old", encoding="utf-8")
@@ -507,7 +620,7 @@ def test_outputs_that_are_no_new_files(script: Any, tmp_path: Path) -> None:
     if full.exists():
         done = advise("--at", "exit", "--json", full, waste)
         assert done.returncode == 2
-        assert done.stderr.endswith(f"{full}: No space left on device\n")
+        assert done.stderr.endswith(f"--json {full}: No space left on device\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing sends SIGBREAK to itself")
@@ -665,24 +778,73 @@ def test_no_gil_is_said_before_the_script_runs(
     assert (said.out, said.err) == ("", "memopt advise: the heap cannot be scanned\n")
 
 
+SIZES = {
+    "50B": 50,
+    "1000": 1000,
+    " 1.5 kB ": 1500,
+    "2k": 2000,
+    "0.1GB": 10**8,
+    "3m": 3 * 10**6,
+    "0": 0,
+    "9" * 15 + "GB": (10**15 - 1) * 10**9,
+}
+
+
+def test_sizes() -> None:
+    for text, size in SIZES.items():
+        assert command.parse_size(text) == pytest.approx(size, rel=1e-15), text
+    for wrong in ("", "B", "-1", "1e9", "1,000", "5MiB", "1.5.5MB", "nan", "9" * 400):
+        with pytest.raises(argparse.ArgumentTypeError, match="is no size such as 50MB"):
+            command.parse_size(wrong)
+    report = memopt.advise([i / 7 for i in range(1000)], min_saving=(1 << 64) + 1)
+    assert report.findings == ()
+
+
+@pytest.mark.usefixtures("memopt_anywhere")
+def test_modules_that_cannot_be_run(script: Any) -> None:
+    """python's own words, but for a code of 2 and the traceback of a syntax error."""
+    script("x = = 1", "no_python.py")
+    script("", "empty.py")
+    script("", "a_package/__init__.py")
+    folder = script("1 / 0", "broken/__init__.py").parent.parent
+    for name in ("none", "os.path.no", "..a", "a_package", "sys", "empty.py"):
+        ours, theirs = (each("-m", name, folder=folder) for each in (advise, run))
+        assert (ours.returncode, ours.stdout) == (2, "")
+        told = theirs.stderr.removeprefix(f"{sys.executable}: ")
+        assert ours.stderr == f"memopt advise: {told}"
+    ours, theirs = (each("-m", "no_python", folder=folder) for each in (advise, run))
+    assert ours.returncode == 2
+    assert theirs.stderr.endswith(ours.stderr)
+    assert len(ours.stderr.splitlines()) == 4
+    ours, theirs = (each("-m", "broken", folder=folder) for each in (advise, run))
+    assert ours.returncode == theirs.returncode == 1
+    first = '  File "' + str(folder)
+    assert ours.stderr.partition(first)[2] == theirs.stderr.partition(first)[2] != ""
+    assert "memopt" not in ours.stderr.replace(str(folder), "")
+
+
 def test_bad_input(script: Any, tmp_path: Path) -> None:
     good, bad = script("print('ran')"), script("x = = 1", "bad.py")
     nul = script("x = 1\0", "zero.py")
     said = {
         (tmp_path / "none.py",): "none.py': [Errno 2] No such file or directory",
-        (tmp_path,): "it is a folder, not a script",
+        (tmp_path,): "can't find '__main__' module in ",
+        ("",): "can't find '__main__' module in ",
         (bad,): "SyntaxError: invalid syntax",
         (nul,): "source code string cannot contain null bytes",
         ("-m", "no_such_module"): "No module named no_such_module",
-        ("-m", "os.path.no"): "can't find 'os.path.no'",
         ("--nonsense", good): "unrecognized arguments: --nonsense",
         ("--min", "much", good): "no size such as 50MB",
         ("--fail-over", "1e9", good): "no size such as 50MB",
         ("--at", "noon", good): "argument --at: invalid choice: 'noon'",
-        ("--json", tmp_path / "a" / "b", good): "there is no such folder",
+        ("--json", tmp_path / "a" / "b", good): f"{Path('a', 'b')}: No such file",
+        ("--json", "a" * 300, good): "a" * 300 + ": ",
+        ("--json", "a", "--html", Path("b", "..", "a"), good): "it is the same file",
         ("--json", "", good): "it is a folder",
         ("--html", tmp_path, good): "it is a folder",
         (): "the following arguments are required: script.py",
+        ("--at", "exit"): "the following arguments are required: script.py",
+        ("--",): "the following arguments are required: script.py",
     }
     answers = advise_all([list(arguments) for arguments in said])
     for (code, out, err), message in zip(answers, said.values(), strict=True):

@@ -48,8 +48,8 @@ def bytes_in_use():
 def run(path, size, *arguments, measure=False):
     gc.collect()
     before = bytes_in_use()
-    code, module = target.load_script(str(path))
-    assert target.run(code, module, [str(size), *arguments]) == 0
+    code, module = target.load_script(str(path), [str(size), *arguments])
+    assert target.run(code, module) == 0
     gc.collect()
     used = bytes_in_use() - before
     least = 200_000 if measure else MIN
@@ -190,3 +190,17 @@ def test_the_range_told_is_that_of_the_scan(now: Iterable[object], told: str) ->
     row = Row("progression", "steps", "steps", steps, list, list(now), 1, 1000, 8056, 0)
     (finding,) = findings(Heap([row], [], []), measure=False)
     assert finding.swap.endswith(f"if the steps are always even: {told}")
+
+
+@pytest.mark.parametrize(
+    ("copies", "told"),
+    [
+        (999, "1,000 strings, 1 distinct"),
+        (1000, "1,000 strings, all equal to others elsewhere"),
+    ],
+)
+def test_strings_that_are_copies_of_others(copies: int, told: str) -> None:
+    steps = ("root", "names"), ("item", "")
+    row = Row("strings", "names", "names", steps, str, "x", 1000, copies, 50_000, 50)
+    (finding,) = findings(Heap([row], [], []), measure=False)
+    assert finding.title == told

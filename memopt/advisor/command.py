@@ -2,35 +2,36 @@
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO
 
 from memopt import _memopt
-from memopt.advisor import report, target
+from memopt.advisor import output, report, target
 from memopt.advisor.findings import Finding
 from memopt.advisor.report import Report
 from memopt.advisor.sampler import PeakSampler
 from memopt.advisor.verify import Unmeasured
 
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 FAIL_OVER_CODE = 3
 DEFAULT_MIN = 10**6  # bytes
 
 
 def parse_size(text: str) -> int:
     """Bytes, from a number with or without kB, MB or GB (powers of 1000)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
+    # As many digits as are exact enough, and never infinitely much.
+    pattern = r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]?)b?"
+    match = re.fullmatch(pattern, text.strip().lower())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50MB or 1000")
     number, unit = match.groups()
-    unit = unit if unit in _UNITS or unit == "" else f"{unit}b"
-    return int(float(number) * (1 if unit == "b" else _UNITS[unit]))
+    return int(float(number) * _UNITS[unit])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,65 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-m", dest="module", action="store_true", help="the target is a module's name"
     )
-    parser.add_argument("target", metavar="script.py", help="what to run, as python")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
-
-
-def _fail(message: object) -> int:
-    """One line; what takes more, a syntax error, is told as python tells it."""
-    text = str(message)
-    print(text if "\n" in text else f"memopt advise: {text}", file=sys.stderr)
-    return 2
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _write(name: str, text: str) -> None:
-    """Write a report to a file, to a device as it is, or (-) to stdout."""
-    path = Path(name).resolve()  # a link stays one
-    if name == "-":
-        assert sys.__stdout__ is not None  # or the script could not run
-        sys.__stdout__.write(text)
-    elif path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-    else:
-        _replace(path, text)
-
-
-def _write_all(found: Report, options: argparse.Namespace) -> str | None:
-    """Write what the options ask for; what could not be, and why."""
-    outputs = ((options.json, found.to_json), (options.html, found.to_html))
-    for name, render in outputs:
-        if name is not None:
-            try:
-                _write(name, render())
-            except OSError as error:
-                return f"{name}: {error.strerror}"
-    return None
-
-
-def _unwritable(name: str | None) -> str | None:
-    """Why a file cannot be written, said before the script is run."""
-    if name in (None, "-"):
-        return None
-    path = Path(name)
-    if path.is_dir():
-        return f"{name}: it is a folder"
-    if not path.parent.is_dir():
-        return f"{name}: there is no such folder"
-    if not path.is_char_device() and not os.access(path.resolve().parent, os.W_OK):
-        return f"{name}: the folder cannot be written to"
-    return None
+    # One argument: of two, argparse would take a "--" after the first for itself.
+    parser.add_argument(
+        "target",
+        nargs=argparse.REMAINDER,
+        metavar="script.py ...",
+        help="what to run, as python, with its arguments",
+    )
 
 
 def _bare(finding: Finding) -> Finding:
@@ -237,29 +186,49 @@ def _announced(stream: TextIO, verify: bool) -> Iterator[None]:
         print("\r\033[K", end="", file=stream, flush=True)
 
 
-def main(options: argparse.Namespace) -> int:
-    """Run the target and report; its exit code, 3 (--fail-over) or 2 (bad input)."""
-    for option, name in (("--json", options.json), ("--html", options.html)):
-        reason = _unwritable(name)
-        if reason is not None:
-            return _fail(f"{option} {reason}")
-    try:
-        _memopt._scan_heap((), False, 0)
-    except NotImplementedError as error:  # on a free-threaded CPython: said at once
-        return _fail(error)
-    show: _Show = _show_plain
-    if options.rich:
-        try:
-            from memopt.advisor import colours
-        except ImportError:
-            return _fail("--rich needs rich: pip install memopt[rich]")
-        show = colours.show
+def _show_of(options: argparse.Namespace) -> _Show:
+    if not options.rich:
+        return _show_plain
+    from memopt.advisor import colours
+
+    return colours.show
+
+
+def _end(code: int | None) -> int:
+    """The exit code; or python's own end after a KeyboardInterrupt, told already."""
+    if code is None:
+        sys.excepthook = lambda *_: None
+        raise KeyboardInterrupt
+    return code
+
+
+def _load(options: argparse.Namespace) -> target.Loaded | int | None:
+    """What to run, or the exit code if there is nothing; see ``target.ended_by``."""
+    words = options.target[options.target[:1] == ["--"] :]
+    if not words:
+        return output.fail(
+            "the following arguments are required: script.py (see --help)"
+        )
     load = target.load_module if options.module else target.load_script
+    name, *arguments = words
     try:
-        code, module = load(options.target)
+        return load(name, arguments)
     except target.TargetError as error:
-        return _fail(error)
-    process, stderr = os.getpid(), sys.stderr
+        return output.fail(error)
+    except BaseException as error:  # such as one from the package of a module
+        ended = error
+    return target.ended_by(ended)
+
+
+def _run(
+    options: argparse.Namespace,
+    loaded: target.Loaded,
+    show: _Show,
+    wanted: list[output.Output],
+) -> int | None:
+    """Run it and report."""
+    process = os.getpid()
+    stderr = sys.stderr or io.StringIO()  # as on Windows without a console
 
     def look(moment: str) -> Report:
         return report.make_report(None, options.min, moment, options.verify)
@@ -270,20 +239,45 @@ def main(options: argparse.Namespace) -> int:
     elif options.at != "exit":
         sampler = _peak_sampler(options.min, options.verify)
         sampler.start()
-    exit_code = target.run(code, module, options.arguments)
+    exit_code = target.run(*loaded)
     if os.getpid() != process:  # a child of fork: the parent reports
         return exit_code
     if sampler is not None:
         sampler.stop()
-    with _announced(stderr, options.verify):
-        reports = best_reports(sampler, options.at, look)
-    if options.json != "-":
-        for each in reports:
-            show(each, stderr)
-    failure = _write_all(_largest([reports[0], *seen]), options)
+    try:
+        stderr = output.still_open(stderr, 2)
+        with _announced(stderr, options.verify):
+            reports = best_reports(sampler, options.at, look)
+        if options.json != "-":
+            for each in reports:
+                show(each, stderr)
+            stderr.flush()
+    except OSError as error:
+        return output.fail(f"stderr: {error.strerror}")
+    failure = output.write(_largest([reports[0], *seen]), wanted)
     if failure is not None:
-        return _fail(failure)
+        return output.fail(failure)
     saving = max(each.saving for each in [*reports, *seen])
     if options.fail_over is not None and saving > options.fail_over:
         return FAIL_OVER_CODE
     return exit_code
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the target and report; its exit code, 3 (--fail-over) or 2 (bad input)."""
+    wanted = output.outputs(options)
+    reason = output.unwritable(wanted)
+    if reason is not None:
+        return output.fail(reason)
+    try:
+        _memopt._scan_heap((), False, 0)
+    except NotImplementedError as error:  # on a free-threaded CPython: said at once
+        return output.fail(error)
+    try:
+        show = _show_of(options)
+    except ImportError:
+        return output.fail("--rich needs rich: pip install memopt[rich]")
+    loaded = _load(options)
+    if not isinstance(loaded, tuple):
+        return _end(loaded)
+    return _end(_run(options, loaded, show, wanted))

@@ -75,10 +75,16 @@ def _pool(row: Row) -> str:
     )
 
 
-def _strings(row: Row) -> _Advice:
+def _copies(row: Row, what: str) -> str:
     distinct = row.count - row.items
+    if distinct == 0:  # the first of each was met elsewhere
+        return f"{row.count:,} {what}, all equal to others elsewhere"
+    return f"{row.count:,} {what}, {distinct:,} distinct"
+
+
+def _strings(row: Row) -> _Advice:
     return _Advice(
-        f"{row.count:,} strings, {distinct:,} distinct",
+        _copies(row, "strings"),
         _diff("text = …", f"pool = {_pool(row)}", "text = pool.intern(…)"),
         "equal strings become one object, which only `is` and `id` can tell",
         "high",
@@ -87,7 +93,7 @@ def _strings(row: Row) -> _Advice:
 
 def _bytes(row: Row) -> _Advice:
     return _Advice(
-        f"{row.count:,} bytes objects, {row.count - row.items:,} distinct",
+        _copies(row, "bytes objects"),
         _diff("data = …", "seen = {}", "data = seen.setdefault(data, data)"),
         "`seen` keeps one of each alive until it is dropped",
         "high",
@@ -96,7 +102,7 @@ def _bytes(row: Row) -> _Advice:
 
 def _tuples(row: Row) -> _Advice:
     return _Advice(
-        f"{row.count:,} tuples, {row.count - row.items:,} distinct",
+        _copies(row, "tuples"),
         _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
         "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
         "and (True,) for equal",

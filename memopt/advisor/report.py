@@ -86,7 +86,7 @@ def make_report(
     thread runs; ``unmeasured`` is why that was asked for and is not even tried.
     """
     memory, free = memopt.memory_info(), _free_bytes()
-    heap = scan(roots, max(min_saving, 1))
+    heap = scan(roots, min(max(min_saving, 1), sys.maxsize))
     totals = [TypeTotal(advice.type_name(r.type), r.count, r.now) for r in heap.types]
     totals.sort(key=lambda total: -total.bytes)
     begin = time.perf_counter()

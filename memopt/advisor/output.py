@@ -1,0 +1,131 @@
+"""Where reports go: the streams, whatever the script did to them, and files."""
+
+import argparse
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from memopt.advisor.report import Report
+
+
+def fail(message: object) -> int:
+    """One line; what takes more, a syntax error, is told as python tells it."""
+    text = str(message)
+    with contextlib.suppress(OSError, ValueError):  # the script may have closed it
+        print(text if "\n" in text else f"memopt advise: {text}", file=sys.stderr)
+    return 2
+
+
+def still_open(stream: TextIO, descriptor: int) -> TextIO:
+    """The stream, or another to the same file if the script has closed it."""
+    if not stream.closed:
+        return stream
+    return open(descriptor, "w", errors="backslashreplace", closefd=False)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file to write a report to, wherever the script goes; stdout if None."""
+
+    option: str
+    name: str
+    path: Path | None
+    render: Callable[[Report], str]
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.name}"
+
+    def unwritable(self) -> str | None:
+        """Why it cannot be written, said before the script is run."""
+        if self.path is None:
+            return None
+        try:
+            if self.path.is_dir():
+                return "it is a folder"
+            if not _is_device(self.path):
+                temporary = _temporary(self.path)
+                temporary.touch(exist_ok=False)
+                temporary.unlink()
+        except OSError as error:
+            return error.strerror
+        return None
+
+    def write(self, found: Report) -> None:
+        """Write a report to a file whole or not at all, to a device as it is."""
+        text = self.render(found)
+        if self.path is None:
+            _print(text)
+        elif _is_device(self.path):
+            self.path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            _replace(self.path, text)
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _temporary(path: Path) -> Path:
+    """A name that nothing has, in the same folder, however long the other is."""
+    return path.with_name(f".memopt-{os.urandom(6).hex()}")
+
+
+def _print(text: str) -> None:
+    if sys.__stdout__ is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    stream = still_open(sys.__stdout__, 1)
+    stream.write(text)
+    stream.flush()
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = _temporary(path)
+    try:
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        if path.exists():
+            temporary.chmod(path.stat().st_mode)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def outputs(options: argparse.Namespace) -> list[Output]:
+    """What the options ask for."""
+    wanted = (
+        ("--json", options.json, Report.to_json),
+        ("--html", options.html, Report.to_html),
+    )
+    return [
+        # A link stays one.
+        Output(option, name, None if name == "-" else Path(os.path.realpath(name)), f)
+        for option, name, f in wanted
+        if name is not None
+    ]
+
+
+def unwritable(wanted: list[Output]) -> str | None:
+    """The first that cannot be written, and why."""
+    for output in wanted:
+        reason = output.unwritable()
+        if reason is not None:
+            return f"{output}: {reason}"
+    if len({output.path for output in wanted}) < len(wanted):
+        return f"{' and '.join(map(str, wanted))}: it is the same file"
+    return None
+
+
+def write(found: Report, wanted: list[Output]) -> str | None:
+    """Write all; what could not be, and why."""
+    for output in wanted:
+        try:
+            output.write(found)
+        except OSError as error:
+            return f"{output}: {error.strerror}"
+    return None
