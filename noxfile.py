@@ -200,10 +200,10 @@ def test(session: nox.Session) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """The tests that other lanes skip: Dask, pandas, psutil, rich, a browser."""
+    """The tests that need Dask, pandas, psutil, rich, IPython or a browser."""
     _need(session, "chromium", "chromium fonts-dejavu-core")
     _install(session, "test", "dask", "rich")
-    session.install("psutil")
+    session.install("psutil", "ipython")
     session.chdir(_elsewhere(session, "tests", "docs"))
     tests = session.posargs or [f"tests/test_{name}.py" for name in NEED_EXTRAS]
     session.run("python", "-m", "pytest", *tests)

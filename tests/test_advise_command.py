@@ -707,6 +707,24 @@ def test_pytest_option(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'x' is no size such as 50MB" in done.stderr
 
 
+def test_pytest_in_several_processes_is_refused(
+    script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pytest-xdist's workers hold the memory, and its controller would find none."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    xdist = "def pytest_addoption(parser):\n    parser.addoption('--numprocesses')\n"
+    path = script("def test():\n    pass\n", "test_it.py")
+    script(xdist, "conftest.py")
+    plugin = ("-p", "memopt.advisor.pytest_plugin", f"--rootdir={path.parent}")
+    done = run(
+        "-m", "pytest", *plugin, "--memopt-fail-over=1", "--numprocesses=2", path
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.stderr.endswith("looks at one process: without -n of pytest-xdist\n\n")
+    done = run("-m", "pytest", *plugin, "--numprocesses=2", path)
+    assert done.returncode == 0, done.stdout
+
+
 def test_pytest_finds_the_plugin() -> None:
     try:
         importlib.metadata.distribution("memopt")
@@ -759,6 +777,33 @@ def test_ipython_magic() -> None:
     assert repr(report) == str(report).rstrip()
     assert len(shell.user["waste"]) == 100_000
     assert (100_000, 99_990) in [(f.count, f.items) for f in report.findings]
+
+
+def test_magic_in_ipython_itself() -> None:
+    pytest.importorskip("IPython", reason="needs IPython")
+    done = run("-c", IPYTHON)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("strings 100,000 strings, 10 distinct\n")
+
+
+IPYTHON = """
+import warnings
+warnings.simplefilter("default")  # IPython's own are none of ours
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in (
+    "%load_ext memopt",
+    "%%memopt\\nw = [f'text {i % 10}' for i in range(100_000)]",
+    "assert type(_).__name__ == 'Report' and _.moment in ('peak', 'now')",
+):
+    shell.run_cell(cell).raise_error()
+result = shell.run_cell("%memopt w")
+result.raise_error()
+shown, _ = shell.display_formatter.format(result.result)
+assert shown["text/html"].startswith('<div class="memopt">'), shown
+(finding,) = result.result.findings
+print(finding.kind, finding.title)
+"""
 
 
 def test_no_gil_is_said_before_the_script_runs(

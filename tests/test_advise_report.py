@@ -298,6 +298,10 @@ def test_html_is_whole_and_needs_nothing_else(report: Report) -> None:
     assert re.search(r"'<City & \d>'", outline.text)
     assert "prefers-color-scheme: dark" in outline.text
     assert "@media print" in outline.text
+    style = report._repr_html_().partition("<style>")[2].partition("</style>")[0]
+    while re.search(r"{[^{}]*}", style):  # the innermost braces, till there are none
+        style = re.sub(r"{[^{}]*}", "", style)
+    assert style.split() == [".memopt"]
     assert report._repr_html_() in report.to_html()
     assert "<svg" not in memopt.advise([]).to_html()
 
@@ -313,25 +317,24 @@ document.title = JSON.stringify({
     const own = text.getBoundingClientRect();
     return own.left >= box.left && own.right <= box.right + 1; }),
   page: document.documentElement.scrollWidth <= innerWidth,
-  colours: [getComputedStyle(document.body).color,
-            getComputedStyle(document.body).backgroundColor] });
+  colours: [getComputedStyle(document.querySelector(".memopt")).color,
+            getComputedStyle(document.querySelector(".memopt")).backgroundColor] });
 </script>"""
 
 
-def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
-    """In a narrow window and in the dark: nothing sticks out, bars are to scale."""
+def render(page: Path, text: str) -> Any:
+    """What a page says of itself, as its title, in a narrow window and in the dark."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     browser = next(filter(None, map(shutil.which, names)), None)
     if browser is None:
         pytest.skip("no Chromium here to render the page with")
-    page = tmp_path / "report.html"
-    page.write_text(report.to_html().replace("</body>", MEASURE + "</body>"), "utf-8")
+    page.write_text(text, encoding="utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900")
     options += ("--blink-settings=preferredColorScheme=0", "--dump-dom")
     environment = dict(os.environ)
     environment.pop("LD_PRELOAD", None)  # a sanitizer is for CPython alone
     done = subprocess.run(
-        [browser, *options, f"--user-data-dir={tmp_path}", page.as_uri()],
+        [browser, *options, f"--user-data-dir={page.parent}", page.as_uri()],
         env=environment,
         capture_output=True,
         text=True,
@@ -341,7 +344,13 @@ def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
     )
     title = re.search("<title>(.*)</title>", done.stdout)
     assert title
-    seen = json.loads(html.unescape(title[1]))
+    return json.loads(html.unescape(title[1]))
+
+
+def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
+    """Nothing sticks out, and bars are to scale."""
+    text = report.to_html().replace("</body>", MEASURE + "</body>")
+    seen = render(tmp_path / "report.html", text)
     assert seen["page"]
     assert all(seen["inside"])
     assert seen["colours"] == ["rgb(230, 234, 242)", "rgb(20, 24, 31)"]
@@ -353,6 +362,35 @@ def test_html_in_a_browser(report: Report, tmp_path: Path) -> None:
     ):
         assert saved == pytest.approx(finding.saving * unit, abs=0.2)
         assert left == pytest.approx(finding.bytes_after * unit, abs=0.2)
+
+
+# Of a page with a report in it: how what is outside looks, with it and without it.
+OUTSIDE = """<!DOCTYPE html><body>
+<h1>x</h1><section><h2>x <b>x</b></h2></section><pre>x</pre><code>x</code><ins>x</ins>
+<dl><dt>x<dd>x</dl><figure><figcaption>x</figcaption></figure><p class="soft key now">x
+<svg><text>x</text><rect/></svg><table><tr><th>x<td>x</table>{}
+<script>
+const all = Array.from(document.querySelectorAll(":not(.memopt, .memopt *)"));
+const look = () => all.map(element => Array.from(getComputedStyle(element),
+  name => [name, getComputedStyle(element).getPropertyValue(name)]));
+const size = /^(width|height|block-size|inline-size|.*-origin)$/;
+const inner = look().map(each => each.filter(pair => !size.test(pair[0])));
+document.querySelector(".memopt").remove();
+const before = look().map(each => each.filter(pair => !size.test(pair[0])));
+document.title = JSON.stringify({ elements: all.length, properties: inner[9].length,
+  different: all.filter((_, i) => JSON.stringify(inner[i]) != JSON.stringify(before[i]))
+                .map(element => element.tagName) });
+</script></body>"""
+
+
+def test_html_in_a_notebook_changes_nothing_else(
+    report: Report, tmp_path: Path
+) -> None:
+    text = OUTSIDE.replace("{}", report._repr_html_())
+    seen = render(tmp_path / "notebook.html", text)
+    assert seen["elements"] > 20
+    assert seen["properties"] > 100
+    assert seen["different"] == []
 
 
 def test_html_shows_what_the_process_has() -> None:

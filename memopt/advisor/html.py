@@ -13,17 +13,18 @@ from memopt.advisor.figures import (
 )
 from memopt.advisor.findings import Finding
 
+# All of it within the report's own element: a notebook has others beside that.
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #5a6475; --line: #d5dae3;
+.memopt { color-scheme: light dark; --ink: #1c2330; --soft: #5a6475; --line: #d5dae3;
   --page: #ffffff; --now: #e0a458; --after: #2f7ed8; --code: #f3f5f9;
-  --minus: #b3261e; --plus: #1a7f37; --other: #b9c0cd; --free: #dfe3ea; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf2; --soft: #9aa5b8;
+  --minus: #b3261e; --plus: #1a7f37; --other: #b9c0cd; --free: #dfe3ea;
+@media (prefers-color-scheme: dark) { --ink: #e6eaf2; --soft: #9aa5b8;
   --line: #39414f; --page: #14181f; --now: #c98a3d; --after: #5b9cf0;
   --code: #1e242e; --minus: #ff8a80; --plus: #6fd08c; --other: #566072;
-  --free: #343b48; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--page); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem;
+  --free: #343b48; }
+& { font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
+  background: var(--page); padding: 1rem max(1rem, 50% - 30rem); }
+h1 { font-size: 1.5rem; margin: .6rem 0 .2rem; } h2 { font-size: 1.1rem;
   margin: 1.2rem 0 .6rem; display: flex; gap: 1rem; }
 h2 b { margin-left: auto; color: var(--plus); white-space: nowrap; }
 section { border-top: 1px solid var(--line); break-inside: avoid; }
@@ -49,10 +50,16 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: .15rem 1.6rem .15rem 0; text-align: right; }
 th { color: var(--soft); font-weight: normal; }
 td:last-child, th:last-child { text-align: left; }
-@media print { body { margin: 0; max-width: none; font-size: 10.5pt; }
+@media print { & { padding: 0; font-size: 10.5pt; }
   pre { white-space: pre-wrap; border: 1px solid var(--line); }
   svg, .key::before { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+}
 """
+
+_PAGE_STYLE = (
+    ":root { color-scheme: light dark; } body { margin: 0; } "
+    ".memopt { min-height: 100vh; box-sizing: border-box; }"
+)
 
 _WIDTH, _BAR, _STEP = 900, 16, 46
 
@@ -196,7 +203,7 @@ def body(report: Figures) -> str:
     number = len(report.findings)
     moment = {"now": "", "peak": " at its peak", "exit": " at exit"}[report.moment]
     parts = [
-        f"<style>{_STYLE}</style>",
+        f'<div class="memopt"><style>{_STYLE}</style>',
         f"<h1>{megabytes(report.saving)} of {megabytes(report.python_bytes)} could be "
         "saved</h1>",
         f'<p class="soft">{number or "No"} finding{"" if number == 1 else "s"} among '
@@ -207,7 +214,7 @@ def body(report: Figures) -> str:
     if report.findings:
         parts.append(_findings_chart(report.findings))
     parts += [_section(i, f, report.measure) for i, f in enumerate(report.findings, 1)]
-    return "\n".join([*parts, _types(report)])
+    return "\n".join([*parts, _types(report), "</div>"])
 
 
 def page(report: Figures) -> str:
@@ -215,6 +222,7 @@ def page(report: Figures) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>memopt: {megabytes(report.saving)} could be saved</title></head>\n"
+        f"<title>memopt: {megabytes(report.saving)} could be saved</title>\n"
+        f"<style>{_PAGE_STYLE}</style></head>\n"
         f"<body>\n{body(report)}\n</body></html>\n"
     )

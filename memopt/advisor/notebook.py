@@ -30,7 +30,10 @@ def _advise_on_cell(ipython: Any, cell: str) -> Report:
     finally:
         sampler.stop()
     (report,) = best_reports(
-        sampler, "peak", lambda moment: make_report(None, _MIN_SAVING, moment)
+        # A cell has no exit: what is there after it is there now.
+        sampler,
+        "peak",
+        lambda _: make_report(None, _MIN_SAVING, "now"),
     )
     return report
 

@@ -36,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--memopt-fail-over") is not None:
+        if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+            raise pytest.UsageError(
+                "--memopt-fail-over looks at one process: without -n of pytest-xdist"
+            )
         from memopt.advisor.command import DEFAULT_MIN
         from memopt.advisor.report import make_report
         from memopt.advisor.sampler import PeakSampler
