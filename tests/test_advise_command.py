@@ -48,7 +48,7 @@ def advise(
 @pytest.fixture
 def memopt_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes find the same modules as this one, whatever folder they start in."""
-    root = Path(__file__).parent.parent
+    root = Path(memopt.__file__).parent.parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *sys.path]))
 
 
@@ -512,7 +512,7 @@ print(tracemalloc.is_tracing(), threading.active_count() - len(advisors))
 def test_verify_is_not_noticed(
     script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(memopt.__file__).parent.parent))
     report = tmp_path / "report.json"
     advisors = "advisors = [t for t in threading.enumerate() if t.name[:4] == 'memo']\n"
     path = script(PEAK + advisors + LOCALS + NOTICES, "script.py")
