@@ -694,6 +694,18 @@ mo_managed_values(PyObject *obj)
 }
 #endif
 
+/* 3.15 has a dict that cannot be changed, and is none. */
+static inline bool
+mo_is_frozendict(PyObject *obj)
+{
+#if PY_VERSION_HEX >= 0x030F0000
+    return PyFrozenDict_Check(obj);
+#else
+    (void)obj;
+    return false;
+#endif
+}
+
 /* What a bytearray's content takes beside itself, from 3.15 on a bytes object. */
 static inline size_t
 mo_bytearray_content_bytes(PyObject *obj)

@@ -1,16 +1,20 @@
 """The heap scan in C: sizes, completeness, and that it changes nothing."""
 
+import builtins
 import collections
 import gc
+import os
 import random
 import sys
 import threading
+import time
 import types
 from typing import Any
 
 import pytest
 from support import fail_each_allocation, run_in_fresh_process
 
+import memopt
 from memopt import _memopt
 
 
@@ -158,6 +162,34 @@ def test_attributes_with_and_without_dict() -> None:
     opened.b = 2.25  # type: ignore[attr-defined]
     assert opened.__dict__ == {"b": 2.25}
     assert counted([fresh, opened])[float][0] == 2
+
+
+@pytest.mark.parametrize(
+    "record",
+    [os.stat("."), time.localtime(), os.times(), sys.flags, memopt.memory_info()],
+    ids=lambda record: type(record).__name__,
+)
+def test_struct_sequences_have_fields_beside_items(record: Any) -> None:
+    hidden = type(record).n_fields - type(record).n_sequence_fields
+    size = sys.getsizeof(record) + hidden * tuple.__itemsize__
+    assert _memopt._object_bytes(record) == rounded(size)
+
+
+frozendict = getattr(builtins, "frozendict", None)
+
+
+@pytest.mark.skipif(frozendict is None, reason="3.15 brings frozendict")
+@pytest.mark.parametrize("n", [0, 1, 5, 6, 100, 70_000])
+def test_frozen_dicts(n: int) -> None:
+    """Their keys are seen, strings too, and their size is that of a dict."""
+    assert frozendict is not None
+    for keys in (range(n), map(str, range(n))):
+        frozen = frozendict.fromkeys(keys, 1.5)
+        assert _memopt._object_bytes(frozen) == two_blocks(frozen)
+        found = counted(frozen)
+        (key_type,) = {type(key) for key in frozen} or {str}
+        assert found.get(key_type, (0, 0))[0] == n
+        assert found.get(float, (0, 0))[0] == min(n, 1)
 
 
 def test_names_that_instances_share_are_counted_once() -> None:

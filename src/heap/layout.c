@@ -268,11 +268,27 @@ mo_prefetch_contents(PyObject *obj)
 /* ---- any object ---------------------------------------------------------- */
 
 /* Whether instances of such a subclass of tuple, bytes or int come from
- * PyType_GenericAlloc, which gives each one item more than it has. */
+ * PyType_GenericAlloc, which gives each one item more than it has: those of
+ * classes, not those of struct sequences. */
 static bool
 is_generic(PyTypeObject *type)
 {
-    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+    unsigned long both = Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_BASETYPE;
+    return (type->tp_flags & both) == both;
+}
+
+/* Where a struct sequence ends, which may have fields that are none of its
+ * items; 0 for other types without such. */
+static size_t
+end_of_fields(PyTypeObject *type)
+{
+    size_t end = 0;
+    const PyMemberDef *field = type->tp_members;
+    for (; field != NULL && field->name != NULL; field++) {
+        size_t after = (size_t)field->offset + sizeof(PyObject *);
+        end = after > end ? after : end;
+    }
+    return end;
 }
 
 /* Items that lie in the object itself.  Frames and generators are allocated
@@ -295,10 +311,14 @@ static size_t
 plain_bytes(PyObject *obj)
 {
     PyTypeObject *type = Py_TYPE(obj);
-    size_t bytes = (size_t)type->tp_basicsize + header_bytes(type);
+    size_t bytes = (size_t)type->tp_basicsize;
     if (type->tp_itemsize != 0) {
         bytes += own_items(obj) * (size_t)type->tp_itemsize;
     }
+    if (PyTuple_Check(obj) && bytes < end_of_fields(type)) {
+        bytes = end_of_fields(type);
+    }
+    bytes += header_bytes(type);
     if (!has_managed_dict(obj) || shared_keys(type) == NULL) {
         return mo_rounded(bytes);
     }
@@ -352,7 +372,7 @@ mo_other_bytes(PyObject *obj)
         owned = mo_rounded((size_t)((PyListObject *)obj)->allocated *
                            sizeof(PyObject *));
     }
-    else if (PyDict_Check(obj)) {
+    else if (mo_is_dict(obj)) {
         owned = dict_bytes(obj) - mo_rounded(DICT_OBJECT_BYTES);
     }
     else if (PyAnySet_CheckExact(obj)) {

@@ -90,6 +90,13 @@ mo_items(PyObject *sequence, PyObject ***items)
 PyObject *
 mo_instance_dict(PyObject *obj);
 
+/* Whether it is laid out as a dict is, which a frozendict is too. */
+static inline bool
+mo_is_dict(PyObject *obj)
+{
+    return PyDict_Check(obj) || mo_is_frozendict(obj);
+}
+
 /* Entries of a dict whose keys are all strings: PyDictUnicodeEntry. */
 typedef struct {
     PyObject *key;

@@ -256,7 +256,7 @@ static void
 walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
 {
     bool walked = false;
-    if (PyDict_Check(obj)) { /* tp_traverse leaves out str keys */
+    if (mo_is_dict(obj)) { /* tp_traverse leaves out str keys */
         walk_dict(scan, obj, 0, node, MO_STEP_KEY);
         walked = true;
     }
@@ -309,7 +309,7 @@ walk(mo_scan *scan, mo_pending next)
     else if (next.next == DONE) {
         return;
     }
-    else if (PyDict_Check(next.obj)) {
+    else if (mo_is_dict(next.obj)) {
         walk_dict(scan, next.obj, next.next, next.node, (mo_step)next.step);
     }
     else {
