@@ -871,7 +871,7 @@ def test_modules_that_cannot_be_run(script: Any) -> None:
 def test_bad_input(script: Any, tmp_path: Path) -> None:
     good, bad = script("print('ran')"), script("x = = 1", "bad.py")
     nul = script("x = 1\0", "zero.py")
-    said = {
+    said: dict[tuple[object, ...], str] = {
         (tmp_path / "none.py",): "none.py': [Errno 2] No such file or directory",
         (tmp_path,): "can't find '__main__' module in ",
         ("",): "can't find '__main__' module in ",
@@ -883,7 +883,6 @@ def test_bad_input(script: Any, tmp_path: Path) -> None:
         ("--fail-over", "1e9", good): "no size such as 50MB",
         ("--at", "noon", good): "argument --at: invalid choice: 'noon'",
         ("--json", tmp_path / "a" / "b", good): f"{Path('a', 'b')}: No such file",
-        ("--json", "a" * 300, good): "a" * 300 + ": ",
         ("--json", "a", "--html", Path("b", "..", "a"), good): "it is the same file",
         ("--json", "", good): "it is a folder",
         ("--html", tmp_path, good): "it is a folder",
@@ -891,6 +890,8 @@ def test_bad_input(script: Any, tmp_path: Path) -> None:
         ("--at", "exit"): "the following arguments are required: script.py",
         ("--",): "the following arguments are required: script.py",
     }
+    if sys.platform != "win32":  # where a long path may be one that is not there
+        said["--json", "a" * 300, good] = "a" * 300 + ": File name too long"
     answers = advise_all([list(arguments) for arguments in said])
     for (code, out, err), message in zip(answers, said.values(), strict=True):
         assert (code, out) == (2, ""), err

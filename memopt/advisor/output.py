@@ -45,6 +45,8 @@ class Output:
         if self.path is None:
             return None
         try:
+            with contextlib.suppress(FileNotFoundError):
+                self.path.stat()  # or it is too long, say: is_dir() need not tell
             if self.path.is_dir():
                 return "it is a folder"
             if not _is_device(self.path):
