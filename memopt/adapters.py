@@ -49,22 +49,10 @@ def _load_with_options(
     theirs: dict[int, list[Any]] = {}  # lists that a hook has returned, by id
     of_dict: Any = options.get("object_hook")
     of_pairs = options.get("object_pairs_hook")
-    intern = pool._intern_item
-
-    def walk(array: list[Any]) -> None:
-        arrays = [array]
-        seen: set[int] = set()  # what a decoder makes may hold itself
-        for array in arrays:
-            if id(array) not in seen and id(array) not in theirs:
-                seen.add(id(array))
-                pool.intern_list(array)
-                arrays += [item for item in array if type(item) is list]
+    intern = pool._intern_value
 
     def hook(pairs: list[tuple[str, Any]]) -> Any:
-        pairs = [(intern(key), intern(value)) for key, value in pairs]
-        for _, value in pairs:
-            if type(value) is list:
-                walk(value)
+        pairs = [(intern(key, theirs), intern(value, theirs)) for key, value in pairs]
         value = of_pairs(pairs) if of_pairs is not None else of_dict(dict(pairs))
         if type(value) is list:
             theirs[id(value)] = value
@@ -74,10 +62,7 @@ def _load_with_options(
         has_hook = of_dict is not None or of_pairs is not None
         chosen = hook if has_hook else pool.object_pairs_hook
         options = options | {"object_pairs_hook": chosen}
-    value = intern(json.loads(s, **options))
-    if type(value) is list:
-        walk(value)
-    return value
+    return intern(json.loads(s, **options), theirs)
 
 
 class InternedRows:

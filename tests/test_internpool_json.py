@@ -443,6 +443,17 @@ class TestObjectPairsHook:
         )
         assert met > 5
 
+    def test_failing_allocations_with_lists_that_are_left_alone(self) -> None:
+        theirs = [" ".join("xy")]
+
+        def act(pool: InternPool) -> None:
+            mine = [theirs, [" ".join("xy"), theirs]]
+            assert pool._intern_value(mine, {id(theirs): theirs}) is mine
+            assert pool._intern_value(theirs, {id(theirs): theirs}) is theirs
+            assert pool.get("x y") is mine[1][0] is not theirs[0]
+
+        assert fail_each_allocation(InternPool, act) > 5
+
 
 def test_nan_is_read_by_json() -> None:
     (value,) = InternPool().json_loads("[NaN]")

@@ -281,7 +281,11 @@ mo_internpool_scan_json(PyObject *op, PyObject *text);
 PyObject *
 mo_internpool_object_pairs_hook(PyObject *op, PyObject *pairs);
 
+PyObject *
+mo_internpool_intern_value(PyObject *op, PyObject *args);
+
 extern const char mo_internpool_scan_json_doc[];
+extern const char mo_internpool_intern_value_doc[];
 extern const char mo_internpool_object_pairs_hook_doc[];
 
 /* --- split.c: fields and lines ------------------------------------------- */

@@ -232,6 +232,8 @@ static PyMethodDef internpool_methods[] = {
     ADAPTER_METHOD(map),
     ADAPTER_METHOD(intern_series),
     {"_intern_item", internpool_intern_item, METH_O, intern_item_doc},
+    {"_intern_value", mo_internpool_intern_value, METH_VARARGS,
+     mo_internpool_intern_value_doc},
     {"_scan_json", mo_internpool_scan_json, METH_O,
      mo_internpool_scan_json_doc},
     {"resize", MO_KEYWORDS(mo_internpool_resize), METH_VARARGS | METH_KEYWORDS,

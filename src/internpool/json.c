@@ -514,16 +514,32 @@ const char mo_internpool_object_pairs_hook_doc[] = PyDoc_STR(
     ">>> a['to'] is b['to']\n"
     "True");
 
+/* Whether a list's id is a key of the dict `but`, or NULL; -1 if it fails. */
+static int
+is_left_alone(PyObject *list, PyObject *but)
+{
+    if (but == NULL) {
+        return 0;
+    }
+    PyObject *id = PyLong_FromVoidPtr(list);
+    int found = id != NULL ? PyDict_Contains(but, id) : -1;
+    Py_XDECREF(id);
+    return found;
+}
+
 /* Adds the lists in a list that were not met yet to a list of such, which is made
  * if there are any. */
 static int
-find_arrays(PyObject *list, mo_seen *seen, PyObject **arrays)
+find_arrays(PyObject *list, PyObject *but, mo_seen *seen, PyObject **arrays)
 {
     PyObject *item;
     int status = 0;
     for (Py_ssize_t i = 0;
          status == 0 && (item = mo_list_item(list, i)) != NULL; i++) {
         int known = PyList_CheckExact(item) ? mo_seen_add(seen, item) : 1;
+        if (known == 0) {
+            known = is_left_alone(item, but);
+        }
         if (known == 0 && *arrays == NULL) {
             *arrays = PyList_New(0);
         }
@@ -537,9 +553,9 @@ find_arrays(PyObject *list, mo_seen *seen, PyObject **arrays)
     return status;
 }
 
-/* Changes a list, and those in it at any depth. */
+/* Changes a list, and those in it at any depth, but for those in `but`. */
 static int
-intern_arrays(PyObject *op, PyObject *list)
+intern_arrays(PyObject *op, PyObject *list, PyObject *but)
 {
     mo_intern_counts counts = {0};
     mo_seen seen = {0};
@@ -549,7 +565,7 @@ intern_arrays(PyObject *op, PyObject *list)
     for (PyObject *at = list; status == 0 && at != NULL; done++) {
         status = mo_intern_list_items(op, at, 0, PY_SSIZE_T_MAX, &counts);
         if (status == 0) {
-            status = find_arrays(at, &seen, &arrays);
+            status = find_arrays(at, but, &seen, &arrays);
         }
         at = arrays != NULL && done < PyList_GET_SIZE(arrays)
                  ? PyList_GET_ITEM(arrays, done)
@@ -562,15 +578,35 @@ intern_arrays(PyObject *op, PyObject *list)
 
 /* A new reference to what to use instead of a value; lists are changed. */
 static PyObject *
-intern_value(PyObject *op, PyObject *value)
+intern_value(PyObject *op, PyObject *value, PyObject *but)
 {
     if (PyUnicode_CheckExact(value)) {
         return mo_internpool_intern(op, value);
     }
-    if (PyList_CheckExact(value) && intern_arrays(op, value) < 0) {
-        return NULL;
+    if (PyList_CheckExact(value)) {
+        int left_alone = is_left_alone(value, but);
+        if (left_alone < 0 ||
+            (!left_alone && intern_arrays(op, value, but) < 0)) {
+            return NULL;
+        }
     }
     return Py_NewRef(value);
+}
+
+const char mo_internpool_intern_value_doc[] = PyDoc_STR(
+    "_intern_value($self, value, but, /)\n--\n\n"
+    "What _intern_item() gives, and a list with what is in it, and in lists in\n"
+    "it, interned; but for lists whose id() is a key of the dict `but`.");
+
+PyObject *
+mo_internpool_intern_value(PyObject *op, PyObject *args)
+{
+    PyObject *value, *but;
+    if (!PyArg_ParseTuple(args, "OO!:_intern_value", &value, &PyDict_Type,
+                          &but)) {
+        return NULL;
+    }
+    return intern_value(op, value, but);
 }
 
 static int
@@ -583,8 +619,9 @@ add_pair(PyObject *op, PyObject *dict, PyObject *pair)
         return -1;
     }
     int status = -1;
-    PyObject *key = intern_value(op, PyTuple_GET_ITEM(pair, 0));
-    PyObject *value = key ? intern_value(op, PyTuple_GET_ITEM(pair, 1)) : NULL;
+    PyObject *key = intern_value(op, PyTuple_GET_ITEM(pair, 0), NULL);
+    PyObject *value =
+        key ? intern_value(op, PyTuple_GET_ITEM(pair, 1), NULL) : NULL;
     if (value != NULL) {
         status = PyDict_SetItem(dict, key, value);
     }
