@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import io
 import json
 import os
 import re
@@ -354,6 +355,28 @@ def test_verify(script: Any) -> None:
     ((_, _, proven),) = advise_all([["--at", "exit", "--verify", waste]])
     assert re.search(r"proven [67].\d MB: .* on a copy of 100,000 objects\n", proven)
     assert "memopt advise: looking at, and measuring swaps in, " in proven
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_scans_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a line, which goes away again on a terminal; short ones are not."""
+    said = []
+    for least in (1 << 60, 0):
+        monkeypatch.setattr(command, "_LONG_SCAN", least)
+        for stream in (io.StringIO(), Terminal()):
+            with command._announced(stream, verify=False):
+                said.append(stream.getvalue())
+            said.append(stream.getvalue())
+    assert said[:4] == [""] * 4
+    looking = r"memopt advise: looking at [\d,]+ MB of memory \.\.\."
+    assert re.fullmatch(looking + r"\n", said[4])
+    assert said[5] == said[4]
+    assert re.fullmatch(looking, said[6])
+    assert said[7] == said[6] + "\r\033[K"
 
 
 # For scripts: a peak that is seen in any case, however slow the machine is.  There is
