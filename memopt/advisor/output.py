@@ -25,7 +25,8 @@ def still_open(stream: TextIO, descriptor: int) -> TextIO:
     """The stream, or another to the same file if the script has closed it."""
     if not stream.closed:
         return stream
-    return open(descriptor, "w", errors="backslashreplace", closefd=False)
+    encoding, errors = stream.encoding, "backslashreplace"
+    return open(descriptor, "w", encoding=encoding, errors=errors, closefd=False)
 
 
 @dataclass(frozen=True)
