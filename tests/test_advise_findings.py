@@ -10,7 +10,7 @@ import pytest
 from support import run_in_fresh_process
 
 from memopt import _memopt
-from memopt.advisor.findings import findings
+from memopt.advisor.findings import Finding, findings
 from memopt.advisor.heap import Heap, Row
 
 SCRIPTS = Path(__file__).parent / "advise_scripts"
@@ -193,14 +193,32 @@ def test_the_range_told_is_that_of_the_scan(now: Iterable[object], told: str) ->
 
 
 @pytest.mark.parametrize(
-    ("copies", "told"),
+    ("count", "copies", "told"),
     [
-        (999, "1,000 strings, 1 distinct"),
-        (1000, "1,000 strings, all equal to others elsewhere"),
+        (1000, 999, "1,000 strings, 1 distinct"),
+        (1000, 1000, "1,000 strings, all equal to others elsewhere"),
+        (1, 1, "A string that equals another elsewhere"),
     ],
 )
-def test_strings_that_are_copies_of_others(copies: int, told: str) -> None:
+def test_strings_that_are_copies_of_others(count: int, copies: int, told: str) -> None:
+    assert string_finding("x", count, copies).title == told
+
+
+@pytest.mark.parametrize(
+    ("example", "told"),
+    [
+        ("a\nb", "'a\\nb'"),
+        ("x" * 60, "'" + "x" * 60 + "'"),
+        ("x" * 61, "'" + "x" * 60 + "'…"),
+        (bytes(50), "b'" + r"\x00" * 19 + r"\x" + "…"),
+    ],
+)
+def test_examples_are_short(example: str | bytes, told: str) -> None:
+    assert string_finding(example, 2, 1).example == told
+
+
+def string_finding(example: object, count: int, copies: int) -> Finding:
     steps = ("root", "names"), ("item", "")
-    row = Row("strings", "names", "names", steps, str, "x", 1000, copies, 50_000, 50)
+    row = Row("strings", "x", "x", steps, str, example, count, copies, 50_000, 50)
     (finding,) = findings(Heap([row], [], []), measure=False)
-    assert finding.title == told
+    return finding

@@ -77,14 +77,16 @@ def _pool(row: Row) -> str:
 
 def _copies(row: Row, what: str) -> str:
     distinct = row.count - row.items
-    if distinct == 0:  # the first of each was met elsewhere
-        return f"{row.count:,} {what}, all equal to others elsewhere"
-    return f"{row.count:,} {what}, {distinct:,} distinct"
+    if distinct:
+        return f"{row.count:,} {what}s, {distinct:,} distinct"
+    if row.count == 1:
+        return f"A {what} that equals another elsewhere"
+    return f"{row.count:,} {what}s, all equal to others elsewhere"
 
 
 def _strings(row: Row) -> _Advice:
     return _Advice(
-        _copies(row, "strings"),
+        _copies(row, "string"),
         _diff("text = …", f"pool = {_pool(row)}", "text = pool.intern(…)"),
         "equal strings become one object, which only `is` and `id` can tell",
         "high",
@@ -93,7 +95,7 @@ def _strings(row: Row) -> _Advice:
 
 def _bytes(row: Row) -> _Advice:
     return _Advice(
-        _copies(row, "bytes objects"),
+        _copies(row, "bytes object"),
         _diff("data = …", "seen = {}", "data = seen.setdefault(data, data)"),
         "`seen` keeps one of each alive until it is dropped",
         "high",
@@ -102,7 +104,7 @@ def _bytes(row: Row) -> _Advice:
 
 def _tuples(row: Row) -> _Advice:
     return _Advice(
-        _copies(row, "tuples"),
+        _copies(row, "tuple"),
         _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
         "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
         "and (True,) for equal",
@@ -249,6 +251,8 @@ def _repr(example: object) -> str:
     """A short repr that runs no code of the program's."""
     if isinstance(example, str | bytes) and type(example) in (str, bytes):
         text = repr(example[:60])
+        if len(text) > 80:  # of escapes
+            return text[:80] + "…"
         return text if len(example) <= 60 else text + "…"
     return ""
 
