@@ -748,6 +748,27 @@ def test_pytest_in_several_processes_is_refused(
     assert done.returncode == 0, done.stdout
 
 
+def test_pytest_says_at_once_that_there_is_no_gil(
+    script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    path = script("def test():\n    pass\n", "test_it.py")
+    script(
+        """
+from memopt import _memopt
+def refuse(*arguments):
+    raise NotImplementedError("the heap cannot be scanned")
+_memopt._scan_heap = refuse
+""",
+        "conftest.py",
+    )
+    plugin = ("-p", "memopt.advisor.pytest_plugin", f"--rootdir={path.parent}")
+    done = run("-m", "pytest", *plugin, "--memopt-fail-over=1", path)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.stderr == ("ERROR: --memopt-fail-over: the heap cannot be scanned\n\n")
+    assert run("-m", "pytest", *plugin, path).returncode == 0
+
+
 def test_pytest_finds_the_plugin() -> None:
     try:
         importlib.metadata.distribution("memopt")

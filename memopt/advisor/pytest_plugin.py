@@ -34,12 +34,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _require_what_it_needs(config: pytest.Config) -> None:
+    """Said before the tests run, not after them."""
+    from memopt import _memopt
+
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "--memopt-fail-over looks at one process: without -n of pytest-xdist"
+        )
+    try:
+        _memopt._scan_heap((), False, 0)
+    except NotImplementedError as error:  # on a free-threaded CPython
+        raise pytest.UsageError(f"--memopt-fail-over: {error}") from None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--memopt-fail-over") is not None:
-        if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
-            raise pytest.UsageError(
-                "--memopt-fail-over looks at one process: without -n of pytest-xdist"
-            )
+        _require_what_it_needs(config)
         from memopt.advisor.command import DEFAULT_MIN
         from memopt.advisor.report import make_report
         from memopt.advisor.sampler import PeakSampler
