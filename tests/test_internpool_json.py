@@ -443,6 +443,11 @@ class TestObjectPairsHook:
         )
         assert met > 5
 
+    def test_what_is_left_alone_is_told_by_a_dict(self) -> None:
+        wrong: Any = [1]
+        with pytest.raises(TypeError, match="must be dict, not list"):
+            InternPool()._intern_value([], wrong)
+
     def test_failing_allocations_with_lists_that_are_left_alone(self) -> None:
         theirs = [" ".join("xy")]
 
