@@ -2,6 +2,7 @@
 
 import collections
 import gc
+import itertools
 import random
 import sys
 import threading
@@ -365,6 +366,31 @@ def test_duplicates() -> None:
     assert rows("bytes", blobs) == [(100, 93)]
     assert rows("strings", words, list(words)) == [(100, 93)]
     assert rows("strings", {w + "!": 1 for w in words}) == [(7, 0)]
+
+
+@pytest.mark.parametrize("n", [*range(9), *range(30, 34), *range(62, 100), 1000])
+def test_contents_that_differ_at_one_place_are_no_duplicates(n: int) -> None:
+    different = ["x" * i + "y" + "x" * (n - i - 1) for i in range(n)]
+    root = [*different, *(text.encode() for text in different)]
+    again = [bytes(bytearray(each)) for each in root if isinstance(each, bytes)]
+    distinct = len(set(root))
+    found = [row for row in scan(root, again) if row[0] in ("strings", "bytes")]
+    count, repeated = sum(row[4] for row in found), sum(row[5] for row in found)
+    if n >= 2:  # bytes and ASCII characters alone are CPython's own
+        assert count == distinct + len(again)
+        assert repeated == len(again)
+    else:
+        assert count == repeated == 0
+
+
+def test_contents_that_differ_in_three_characters_are_no_duplicates() -> None:
+    """What differs in the last characters of a word may not come out in the next."""
+    some = "0123456789:;<=>?@ABCDEFG"
+    texts = [
+        f"xxxxxxx{a}xxx{b}xxx{c}{rest}"
+        for a, b, c, rest in itertools.product(some, some, some, ("", "y" * 21))
+    ]
+    assert rows("strings", texts) == [(len(set(texts)), 0)]
 
 
 def test_equal_contents_of_different_types_are_no_duplicates() -> None:
