@@ -491,7 +491,7 @@ mo_find_instances(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
         bytes += mo_object_bytes(dict);
         names = (size_t)((PyDictObject *)dict)->ma_used;
     }
-    mo_row *row = mo_scan_row(scan, MO_INSTANCES, node, type, obj);
+    mo_row *row = mo_scan_instances_row(scan, type, obj, node);
     if (row != NULL) {
         row->count++;
         row->items = names > row->items ? names : row->items;
