@@ -11,7 +11,6 @@ a peer takes directly from the operating system does not show there.
 
 import argparse
 import datetime
-import gc
 import importlib.metadata
 import json
 import math
@@ -19,13 +18,12 @@ import os
 import platform
 import re
 import sys
-import time
-import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.operations import Contender, Operation, operations
+from benchmarks.measure import Figure, measure, measure_apart
+from benchmarks.operations import Operation, operations
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PEERS = (
@@ -39,15 +37,6 @@ PEERS = (
     "guppy3",
     "pympler",
 )
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one contender took: best seconds, and peak bytes of one run."""
-
-    label: str
-    seconds: float
-    peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -70,43 +59,13 @@ class Comparison:
         return dict(self.operation.promises).get(peer.label)
 
 
-def _timed(contender: Contender) -> float:
-    arguments = [contender.prepare() for _ in range(contender.repeat)]
-    gc.collect()
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        for argument in arguments:
-            contender.run(argument)
-        return (time.perf_counter() - start) / contender.repeat
-    finally:
-        gc.enable()
-
-
-def _peak(contender: Contender) -> int:
-    argument = contender.prepare()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        contender.run(argument)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def compare(operation: Operation, rounds: int) -> Comparison:
+def compare(operation: Operation, rounds: int, scale: float) -> Comparison:
     """Check, then measure, every available contender of `operation`."""
-    operation.check()
-    present = [c for c in operation.contenders if c.available]
+    if operation.apart:
+        figures = measure_apart(operation, rounds, scale)
+    else:
+        figures = measure(operation, rounds)
     missing = tuple(c.label for c in operation.contenders if not c.available)
-    best = [float("inf")] * len(present)
-    for _ in range(rounds):
-        for i, contender in enumerate(present):
-            best[i] = min(best[i], _timed(contender))
-    figures = tuple(
-        Figure(contender.label, seconds, _peak(contender))
-        for contender, seconds in zip(present, best, strict=True)
-    )
     return Comparison(operation, figures, missing)
 
 
@@ -338,7 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
     comparisons = []
     for number, operation in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {operation.name}", file=sys.stderr, flush=True)
-        comparisons.append(compare(operation, options.rounds))
+        comparisons.append(compare(operation, options.rounds, options.scale))
     measured = section(comparisons, options.rounds, options.scale)
     if options.json:
         text = json.dumps(

@@ -768,7 +768,17 @@ PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
 /* mo_gc_visit calls visit(obj, arg) with every object that the collector tracks,
  * frozen ones included, until it returns 0.  `lists` is what mo_gc_lists() gave
  * before: that is 0, or -1 without memory, and may run the collector; the visit
- * does not. */
+ * does not.
+ * To follow a list takes a wait for memory at each object, so that a list is
+ * followed from both ends at once: of the second half, postpone(obj, arg) is
+ * called, last object first, and then resume(arg), which is to visit those. */
+typedef struct {
+    int (*visit)(PyObject *, void *);
+    int (*postpone)(PyObject *, void *);
+    int (*resume)(void *);
+    void *arg;
+} mo_gc_visitor;
+
 #if PY_VERSION_HEX < 0x030E0000 && !MO_FREE_THREADED
 /* PyGC_Head, struct gc_generation, and a part of struct _gc_runtime_state, the
  * same from 3.11 to 3.13 (Include/internal/pycore_gc.h). */
@@ -805,22 +815,32 @@ mo_gc_lists(void **lists)
 }
 
 static inline bool
-mo_gc_visit_list(mo_gc_head *head, int (*visit)(PyObject *, void *), void *arg)
+mo_gc_visit_list(mo_gc_head *head, const mo_gc_visitor *visitor)
 {
-    mo_gc_head *at = head->next;
-    while (at != head && visit((PyObject *)(at + 1), arg)) {
-        at = at->next;
+    mo_gc_head *first = head->next, *last = head;
+    while (first != last) {
+        if (!visitor->visit((PyObject *)(first + 1), visitor->arg)) {
+            return false;
+        }
+        first = first->next;
+        if (first == last) {
+            break;
+        }
+        last = (mo_gc_head *)(last->previous & ~(uintptr_t)3); /* two flags */
+        if (!visitor->postpone((PyObject *)(last + 1), visitor->arg)) {
+            return false;
+        }
     }
-    return at == head;
+    return visitor->resume(visitor->arg) != 0;
 }
 
 static inline void
-mo_gc_visit(void *lists, int (*visit)(PyObject *, void *), void *arg)
+mo_gc_visit(void *lists, const mo_gc_visitor *visitor)
 {
     mo_gc_state *gc = lists;
     mo_gc_head *head[] = {&gc->generations[0].head, &gc->generations[1].head,
                           &gc->generations[2].head, &gc->permanent.head};
-    for (int i = 0; i < 4 && mo_gc_visit_list(head[i], visit, arg); i++) {
+    for (int i = 0; i < 4 && mo_gc_visit_list(head[i], visitor); i++) {
     }
 }
 #else
@@ -832,9 +852,10 @@ mo_gc_lists(void **lists)
 }
 
 static inline void
-mo_gc_visit(void *lists, int (*visit)(PyObject *, void *), void *arg)
+mo_gc_visit(void *lists, const mo_gc_visitor *visitor)
 {
-    PyUnstable_GC_VisitObjects(visit, arg);
+    (void)lists;
+    PyUnstable_GC_VisitObjects(visitor->visit, visitor->arg);
 }
 #endif
 

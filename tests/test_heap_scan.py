@@ -3,6 +3,7 @@
 import builtins
 import collections
 import gc
+import itertools
 import os
 import random
 import sys
@@ -249,6 +250,52 @@ def test_everything_reaches_what_no_module_names() -> None:
     assert marker
 
 
+class Link:
+    """Found by nobody but the collector, which knows it before what it refers to."""
+
+    def __init__(self, number: int) -> None:
+        self.own = self
+        self.text = f"link {number}"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 2000])
+def test_what_only_the_collector_knows_is_walked_in_its_order(n: int) -> None:
+    def make_garbage() -> None:
+        for i in range(n):
+            link = Link(2 * i)
+            link.next = Link(2 * i + 1)  # type: ignore[attr-defined]
+
+    gc.collect()
+    gc.disable()
+    try:
+        make_garbage()
+        rows, _, _ = _memopt._scan_heap((), True)
+    finally:
+        gc.enable()
+    unnamed = ("unnamed", Link)
+    found = {row[1]: row[4] for row in rows if row[1] and row[1][0] == unnamed}
+    text, following = ("attribute", "text"), ("attribute", "next")
+    assert found[unnamed, text] == found[unnamed, following, text] == n
+    gc.collect()
+
+
+def test_everything_is_found_within_a_collection() -> None:
+    found: list[int] = []
+
+    class Scans:
+        def __init__(self) -> None:
+            self.own = self
+
+        def __del__(self) -> None:
+            rows, _, _ = _memopt._scan_heap((), True)
+            found.extend(row[4] for row in rows if row[2] is Plain and not row[1])
+
+    kept = [Plain(i=i) for i in range(100)]
+    Scans()
+    gc.collect()
+    assert found == [len(kept)]
+
+
 def test_everything_is_what_the_collector_tracks() -> None:
     run_in_fresh_process(
         """
@@ -402,6 +449,31 @@ def test_duplicates() -> None:
     assert rows("strings", {w + "!": 1 for w in words}) == [(7, 0)]
 
 
+@pytest.mark.parametrize("n", [*range(9), *range(30, 34), *range(62, 100), 1000])
+def test_contents_that_differ_at_one_place_are_no_duplicates(n: int) -> None:
+    different = ["x" * i + "y" + "x" * (n - i - 1) for i in range(n)]
+    root = [*different, *(text.encode() for text in different)]
+    again = [bytes(bytearray(each)) for each in root if isinstance(each, bytes)]
+    distinct = len(set(root))
+    found = [row for row in scan(root, again) if row[0] in ("strings", "bytes")]
+    count, repeated = sum(row[4] for row in found), sum(row[5] for row in found)
+    if n >= 2:  # bytes and ASCII characters alone are CPython's own
+        assert count == distinct + len(again)
+        assert repeated == len(again)
+    else:
+        assert count == repeated == 0
+
+
+def test_contents_that_differ_in_three_characters_are_no_duplicates() -> None:
+    """What differs in the last characters of a word may not come out in the next."""
+    some = "0123456789:;<=>?@ABCDEFG"
+    texts = [
+        f"xxxxxxx{a}xxx{b}xxx{c}{rest}"
+        for a, b, c, rest in itertools.product(some, some, some, ("", "y" * 21))
+    ]
+    assert rows("strings", texts) == [(len(set(texts)), 0)]
+
+
 def test_equal_contents_of_different_types_are_no_duplicates() -> None:
     texts = [f"text {i}" for i in range(2)]
     things = [*texts, *(text.encode() for text in texts)]
@@ -513,6 +585,23 @@ def test_allocation_failures() -> None:
         lambda: None, lambda _: _memopt._scan_heap(roots, False), check
     )
     assert failures > 20
+
+
+def test_allocation_failures_with_all_that_the_collector_knows() -> None:
+    testcapi = pytest.importorskip("_testcapi", reason="needs set_nomemory")
+    # More than there is room for at first.
+    kept: list[list[list[object]]] = [[[]] for _ in range(2000)]
+    failures = 0
+    for nth in range(50):
+        testcapi.set_nomemory(nth, nth + 1)
+        try:
+            _memopt._scan_heap((), True, 1 << 62)
+        except MemoryError:
+            failures += 1
+        finally:
+            testcapi.remove_mem_hooks()
+    assert failures > 20
+    assert kept == [[[]]] * 2000
 
 
 def test_allocation_failures_in_random_order() -> None:

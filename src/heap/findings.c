@@ -47,16 +47,53 @@ last_word(const char *end, size_t length)
     return word;
 }
 
-static uint64_t
+/* The second product takes what differs in the first's uppermost bits only, as do
+ * the last characters of two words, so far that no other character that differs in
+ * the next word can make up for it. */
+static inline uint64_t
+mixed_with(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return (h ^ h >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+static inline uint64_t
+word_at(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* Hashes what is long in four lanes, as each step waits for the last of its own:
+ * documentation is a good part of a process that has hardly any data. */
+#define LANES_BYTES 32
+
+static MO_NOINLINE uint64_t
+hash_lanes(const char **from, const char *end, uint64_t seed)
+{
+    const char *p = *from;
+    uint64_t a = seed, b = ~seed, c = seed << 1, d = ~seed << 1;
+    for (; end - p > LANES_BYTES; p += LANES_BYTES) {
+        a = mixed_with(a, word_at(p));
+        b = mixed_with(b, word_at(p + 8));
+        c = mixed_with(c, word_at(p + 16));
+        d = mixed_with(d, word_at(p + 24));
+    }
+    *from = p;
+    return scramble(scramble(scramble(a) ^ b) ^ c) ^ d;
+}
+
+static inline uint64_t
 hash_bytes(const void *data, size_t length, uint64_t seed)
 {
-    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15);
     const char *p = data, *end = p + length;
-    uint64_t h = (seed << 56 ^ length) * odd, word;
-    for (; end - p > (ptrdiff_t)sizeof(word); p += sizeof(word)) {
-        memcpy(&word, p, sizeof(word));
-        h = (h ^ word) * odd;
-        h ^= h >> 32;
+    uint64_t h = mixed_with(seed << 56, length);
+    if (length > 2 * LANES_BYTES) {
+        h = hash_lanes(&p, end, h);
+    }
+    for (; end - p > (ptrdiff_t)sizeof(h); p += sizeof(h)) {
+        h = mixed_with(h, word_at(p));
     }
     return scramble(h ^ last_word(end, length));
 }
@@ -73,6 +110,11 @@ enum {
 uint64_t
 mo_content_hash(PyObject *obj)
 {
+    /* Most strings: the same as below. */
+    if (PyUnicode_CheckExact(obj) && PyUnicode_IS_COMPACT_ASCII(obj)) {
+        return hash_bytes((PyASCIIObject *)obj + 1,
+                          (size_t)PyUnicode_GET_LENGTH(obj), 1);
+    }
     if (PyBytes_Check(obj)) {
         return hash_bytes(PyBytes_AS_STRING(obj),
                           (size_t)PyBytes_GET_SIZE(obj), SEED_BYTES);
@@ -449,7 +491,7 @@ mo_find_instances(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
         bytes += mo_object_bytes(dict);
         names = (size_t)((PyDictObject *)dict)->ma_used;
     }
-    mo_row *row = mo_scan_row(scan, MO_INSTANCES, node, type, obj);
+    mo_row *row = mo_scan_instances_row(scan, type, obj, node);
     if (row != NULL) {
         row->count++;
         row->items = names > row->items ? names : row->items;

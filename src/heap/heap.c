@@ -151,6 +151,20 @@ visit_tracked(PyObject *obj, void *scan)
     return !((mo_scan *)scan)->out_of_memory;
 }
 
+static int
+postpone_tracked(PyObject *obj, void *scan)
+{
+    mo_scan_postpone(scan, obj);
+    return !((mo_scan *)scan)->out_of_memory;
+}
+
+static int
+resume_tracked(void *scan)
+{
+    mo_scan_resume(scan);
+    return !((mo_scan *)scan)->out_of_memory;
+}
+
 static void
 walk_roots(mo_scan *scan, PyObject *roots)
 {
@@ -212,7 +226,9 @@ scan_heap(PyObject *module, PyObject *args)
     if (mo_scan_init(&scan, everything) == 0) {
         walk_roots(&scan, roots);
         if (everything) {
-            mo_gc_visit(lists, visit_tracked, &scan);
+            mo_gc_visit(lists,
+                        &(mo_gc_visitor){visit_tracked, postpone_tracked,
+                                         resume_tracked, &scan});
         }
         mo_scan_finish(&scan);
     }

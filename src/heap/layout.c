@@ -211,6 +211,28 @@ prefetch_lines(const void *start)
     MO_PREFETCH((const char *)start + 64);
 }
 
+/* As many as a function has. */
+#define MOST_FIELDS 16
+
+/* The words of an object, of which some are pointers to others. */
+typedef struct {
+    PyObject **first, **end;
+} fields;
+
+/* Of the many that a type has only its dict: of all else that is large the first
+ * ones. */
+static fields
+fields_of(PyObject *obj)
+{
+    PyObject **first = (PyObject **)(obj + 1);
+    size_t n = (size_t)Py_TYPE(obj)->tp_basicsize / sizeof(PyObject *) - 2;
+    if (PyType_Check(obj)) {
+        first = &((PyTypeObject *)obj)->tp_dict;
+        n = 1;
+    }
+    return (fields){first, first + (n < MOST_FIELDS ? n : MOST_FIELDS)};
+}
+
 void
 mo_prefetch_parts(PyObject *obj)
 {
@@ -226,6 +248,11 @@ mo_prefetch_parts(PyObject *obj)
     }
     else if (has_managed_dict(obj) && mo_managed_dict(obj) != NULL) {
         MO_PREFETCH(mo_managed_dict(obj));
+    }
+    else if (!PyTuple_CheckExact(obj)) {
+        const fields own = fields_of(obj);
+        prefetch_lines(own.first);
+        MO_PREFETCH(own.end - 1);
     }
 }
 
@@ -257,8 +284,12 @@ mo_prefetch_contents(PyObject *obj)
     if (PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) {
         n = mo_items(obj, &items);
     }
-    else {
-        n = mo_inline_values(obj, &items);
+    else if ((n = mo_inline_values(obj, &items)) == 0) {
+        const fields own = fields_of(obj);
+        for (PyObject **at = own.first; at < own.end; at++) {
+            MO_PREFETCH(*at);
+        }
+        return;
     }
     for (Py_ssize_t i = 0; i < n && i < MO_PREFETCHED; i++) {
         mo_prefetch_leaf(items[i]);
@@ -334,7 +365,8 @@ plain_bytes(PyObject *obj)
 static bool
 is_bytearray(PyObject *obj)
 {
-    return (size_t)Py_TYPE(obj)->tp_basicsize >= sizeof(PyByteArrayObject) &&
+    const PyBufferProcs *buffer = Py_TYPE(obj)->tp_as_buffer;
+    return buffer != NULL && buffer->bf_getbuffer != NULL &&
            PyByteArray_Check(obj);
 }
 

@@ -36,25 +36,43 @@ typedef struct {
 size_t
 mo_marks_page(mo_marks *marks, uint64_t mib);
 
-/* Adds an address: 1; 0 if it is there already; -1 without memory. */
-static inline int
-mo_marks_add(mo_marks *marks, const void *address)
+/* The word and bit of an address; NULL without memory. */
+static inline uint64_t *
+mo_marks_word(mo_marks *marks, const void *address, uint64_t *bit)
 {
     const uint64_t mib = ((uint64_t)(uintptr_t)address >> MO_MIB_SHIFT) + 1;
     const mo_recent_page *recent = &marks->recent[mib % MO_RECENT_PAGES];
     const size_t page =
         recent->mib == mib ? recent->page : mo_marks_page(marks, mib);
     if (page == SIZE_MAX) {
-        return -1;
+        return NULL;
     }
     const size_t place = page * MO_PLACES_PER_PAGE + (uintptr_t)address /
                                                          MO_PLACE_BYTES %
                                                          MO_PLACES_PER_PAGE;
-    uint64_t *word = &marks->pages[place / 64];
-    const uint64_t bit = UINT64_C(1) << place % 64;
+    *bit = UINT64_C(1) << place % 64;
+    return &marks->pages[place / 64];
+}
+
+/* Adds an address: 1; 0 if it is there already; -1 without memory. */
+static inline int
+mo_marks_add(mo_marks *marks, const void *address)
+{
+    uint64_t bit, *word = mo_marks_word(marks, address, &bit);
+    if (word == NULL) {
+        return -1;
+    }
     const bool is_new = (*word & bit) == 0;
     *word |= bit;
     return is_new;
+}
+
+/* Whether it is there: 1 or 0; -1 without memory. */
+static inline int
+mo_marks_has(mo_marks *marks, const void *address)
+{
+    uint64_t bit, *word = mo_marks_word(marks, address, &bit);
+    return word != NULL ? (*word & bit) != 0 : -1;
 }
 
 void

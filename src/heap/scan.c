@@ -56,7 +56,7 @@ push(mo_scan *scan, PyObject *obj, Py_ssize_t next, uint32_t node)
 }
 
 /* Meets an object that owns no others: counts it and looks for duplicates. */
-static void
+static inline void
 meet_leaf(mo_scan *scan, PyObject *obj, mo_place *place)
 {
     if (Py_REFCNT(obj) != 1 && !mo_scan_meets(scan, obj)) {
@@ -77,13 +77,22 @@ is_code(PyObject *obj)
 }
 
 static void
+visit_container(mo_scan *scan, PyObject *obj, mo_place *place)
+{
+    if ((scan->everything || !is_code(obj)) && mo_scan_meets(scan, obj)) {
+        push(scan, obj, 0, mo_scan_node_of(scan, place));
+    }
+}
+
+/* In line where there are many leaves. */
+static MO_ALWAYS_INLINE void
 visit(mo_scan *scan, PyObject *obj, mo_place *place)
 {
     if (!mo_is_container(obj)) {
         meet_leaf(scan, obj, place);
     }
-    else if ((scan->everything || !is_code(obj)) && mo_scan_meets(scan, obj)) {
-        push(scan, obj, 0, mo_scan_node_of(scan, place));
+    else {
+        visit_container(scan, obj, place);
     }
 }
 
@@ -355,13 +364,13 @@ mo_scan_init(mo_scan *scan, bool everything)
 {
     memset(scan, 0, sizeof(*scan));
     scan->everything = everything;
-    scan->node_index.is_map = scan->row_index.is_map = true;
+    scan->node_index.is_map = scan->type_index.is_map = true;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
     if (scan->nodes == NULL) {
         return -1;
     }
-    scan->nodes[0] = (mo_node){.name = NULL};
+    scan->nodes[0] = (mo_node){.rows = MO_NO_ROW};
     scan->n_nodes = 1;
     return 0;
 }
@@ -373,10 +382,12 @@ mo_scan_clear(mo_scan *scan)
     mo_table_clear(&scan->contents);
     mo_order_clear(&scan->order);
     mo_table_clear(&scan->node_index);
-    mo_table_clear(&scan->row_index);
+    mo_table_clear(&scan->type_index);
     mo_block_free(scan->nodes, scan->nodes_capacity * sizeof(mo_node));
     mo_block_free(scan->rows, scan->rows_capacity * sizeof(mo_row));
     mo_block_free(scan->stack, scan->stack_capacity * sizeof(mo_pending));
+    mo_block_free(scan->postponed,
+                  scan->postponed_capacity * sizeof(*scan->postponed));
     memset(scan, 0, sizeof(*scan));
 }
 
@@ -425,6 +436,31 @@ mo_scan_tracked(mo_scan *scan, PyObject *obj)
 }
 
 void
+mo_scan_postpone(mo_scan *scan, PyObject *obj)
+{
+    int is_met = mo_marks_has(&scan->met, obj);
+    scan->out_of_memory |= is_met < 0;
+    if (is_met != 0) {
+        return;
+    }
+    PyObject **postponed =
+        mo_scan_make_room(scan, scan->postponed, scan->n_postponed,
+                          &scan->postponed_capacity, sizeof(*postponed));
+    if (postponed != NULL) {
+        scan->postponed = postponed;
+        postponed[scan->n_postponed++] = obj;
+    }
+}
+
+void
+mo_scan_resume(mo_scan *scan)
+{
+    while (scan->n_postponed != 0) {
+        mo_scan_tracked(scan, scan->postponed[--scan->n_postponed]);
+    }
+}
+
+void
 mo_scan_finish(mo_scan *scan)
 {
     mo_find_last_duplicates(scan);
@@ -435,8 +471,9 @@ mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
            mo_order_bytes(&scan->order) + mo_table_bytes(&scan->node_index) +
-           mo_table_bytes(&scan->row_index) +
+           mo_table_bytes(&scan->type_index) +
            scan->nodes_capacity * sizeof(mo_node) +
            scan->rows_capacity * sizeof(mo_row) +
-           scan->stack_capacity * sizeof(mo_pending);
+           scan->stack_capacity * sizeof(mo_pending) +
+           scan->postponed_capacity * sizeof(*scan->postponed);
 }

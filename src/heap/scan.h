@@ -33,10 +33,14 @@ typedef enum {
 typedef struct {
     uint32_t parent; /* index of a node; 0 for the roots */
     uint16_t children;
-    uint8_t step;  /* an mo_step */
-    uint8_t depth; /* steps from the root */
+    uint8_t step;   /* an mo_step */
+    uint8_t depth;  /* steps from the root */
+    uint32_t items; /* the node of its items, or 0 */
+    uint32_t rows;  /* the last row made at it, or MO_NO_ROW */
     PyObject *name;
 } mo_node;
+
+#define MO_NO_ROW UINT32_MAX
 
 /* What a row counts: see findings.h.  MO_TYPE is one row for each type, of all
  * its objects; MO_INSTANCES too, at the first node. */
@@ -57,6 +61,7 @@ typedef enum {
 typedef struct {
     uint8_t kind; /* an mo_kind */
     uint32_t node;
+    uint32_t next; /* the one made at the node before, or MO_NO_ROW */
     PyTypeObject *type;
     PyObject *example; /* the first such object */
     uint64_t count;    /* objects of this kind */
@@ -72,13 +77,12 @@ typedef struct {
     uint8_t step; /* an mo_step: how a dict's values are named */
 } mo_pending;
 
-/* A node or row found lately: what was asked, and the answer. */
+/* A node found lately: what was asked, and the answer. */
 typedef struct {
-    const void *pointer; /* a node's name, a row's type */
-    uint32_t number;     /* a node's parent, a row's node */
-    uint32_t kind;       /* an mo_step, an mo_kind */
-    uint32_t found;
-    bool known; /* something is here */
+    const PyObject *name;
+    uint32_t parent;
+    uint32_t step;
+    uint32_t node; /* 0: nothing yet */
 } mo_recent;
 
 #define MO_RECENT 256
@@ -102,10 +106,11 @@ typedef struct {
 
 #define MO_FIELDS 16
 
-/* The row of a type. */
+/* The rows of a type. */
 typedef struct {
     PyTypeObject *type; /* NULL: nothing yet */
     uint32_t row;
+    uint32_t instances; /* MO_NO_ROW: not known yet */
 } mo_recent_type;
 
 #define MO_RECENT_TYPES 64
@@ -125,15 +130,19 @@ typedef struct {
     /* The latest, a ring: looked up once their place is in the cache. */
     mo_candidate candidates[MO_CANDIDATES];
     size_t n_candidates; /* that there have been, ever */
-    mo_table node_index, row_index;
-    mo_node *nodes; /* owned; node 0 is nowhere */
+    mo_table node_index; /* of all nodes but those of items */
+    mo_table type_index; /* of the rows that are one for a type */
+    mo_node *nodes;      /* owned; node 0 is nowhere */
     size_t n_nodes, nodes_capacity;
     mo_row *rows; /* owned */
     size_t n_rows, rows_capacity;
     mo_pending *stack; /* owned: met, not yet walked to the end */
     size_t n_stack, stack_capacity;
+    PyObject *
+        *postponed; /* owned: to be walked later, if not met until then */
+    size_t n_postponed, postponed_capacity;
     mo_order order; /* of a long sequence, if one is walked */
-    mo_recent recent_nodes[MO_RECENT], recent_rows[MO_RECENT];
+    mo_recent recent_nodes[MO_RECENT];
     mo_recent_type recent_types[MO_RECENT_TYPES];
     mo_field fields[MO_FIELDS]; /* by place in the dict */
     /* Everything there is, or only what the roots own: then not the types,
@@ -162,6 +171,13 @@ mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
 void
 mo_scan_tracked(mo_scan *scan, PyObject *obj);
 
+/* Has that done by the next mo_scan_resume, to the last object first. */
+void
+mo_scan_postpone(mo_scan *scan, PyObject *obj);
+
+void
+mo_scan_resume(mo_scan *scan);
+
 /* Ends the walk: the rows are complete. */
 void
 mo_scan_finish(mo_scan *scan);
@@ -176,11 +192,20 @@ mo_scan_bytes(const mo_scan *scan);
 bool
 mo_scan_meets(mo_scan *scan, PyObject *obj);
 
-/* Room for one more in a growing array of `size`-byte items; NULL, and the
+/* Room for one more in an array that is full, of `size`-byte items; NULL, and the
  * scan is over, without memory. */
 void *
+mo_scan_grow(mo_scan *scan, void *items, size_t *capacity, size_t size);
+
+/* The same for an array that may be. */
+static inline void *
 mo_scan_make_room(mo_scan *scan, void *items, size_t used, size_t *capacity,
-                  size_t size);
+                  size_t size)
+{
+    return MO_LIKELY(used < *capacity)
+               ? items
+               : mo_scan_grow(scan, items, capacity, size);
+}
 
 /* The node one step below another, made if need be; the other one itself at
  * the greatest depth, and without memory, when the scan is over. */
@@ -197,27 +222,10 @@ mo_scan_node_of(mo_scan *scan, mo_place *place)
     return place->node;
 }
 
-static inline mo_recent *
-mo_recent_slot(mo_recent *recent, const void *pointer, uint32_t number,
-               uint32_t kind)
-{
-    uint64_t mixed = (uintptr_t)pointer / 16 + number * 31 + kind * 7;
-    return &recent[mixed % MO_RECENT];
-}
-
-static inline bool
-mo_is_recent(const mo_recent *slot, const void *pointer, uint32_t number,
-             uint32_t kind)
-{
-    return slot->known && slot->pointer == pointer && slot->number == number &&
-           slot->kind == kind;
-}
-
-/* mo_scan_row for one that is not among the recent; `place` is its node, or 0
- * for a kind that has one row for all of a type. */
+/* mo_scan_row for one that is not the last made at the node. */
 mo_row *
-mo_scan_find_row(mo_scan *scan, mo_kind kind, uint32_t place,
-                 PyTypeObject *type, PyObject *example, uint32_t node);
+mo_scan_find_row(mo_scan *scan, mo_kind kind, uint32_t node,
+                 PyTypeObject *type, PyObject *example);
 
 /* The row of its kind, node and type, made if need be; NULL, and the scan is
  * over, without memory.  Valid until the next call. */
@@ -225,27 +233,37 @@ static inline mo_row *
 mo_scan_row(mo_scan *scan, mo_kind kind, uint32_t node, PyTypeObject *type,
             PyObject *example)
 {
-    uint32_t place = kind == MO_TYPE || kind == MO_INSTANCES ? 0 : node;
-    const mo_recent *slot =
-        mo_recent_slot(scan->recent_rows, type, place, kind);
-    if (mo_is_recent(slot, type, place, kind)) {
-        return &scan->rows[slot->found];
+    uint32_t last = scan->nodes[node].rows;
+    if (last != MO_NO_ROW && scan->rows[last].kind == kind &&
+        scan->rows[last].type == type) {
+        return &scan->rows[last];
     }
-    return mo_scan_find_row(scan, kind, place, type, example, node);
+    return mo_scan_find_row(scan, kind, node, type, example);
 }
 
-/* The row of a type's objects, likewise. */
+/* Of the rows that are one for each type, that of its objects and, made at
+ * `node`, that of its instances, likewise. */
 mo_row *
 mo_scan_type_row(mo_scan *scan, PyTypeObject *type);
+
+mo_row *
+mo_scan_instances_row(mo_scan *scan, PyTypeObject *type, PyObject *example,
+                      uint32_t node);
+
+static inline mo_recent_type *
+mo_recent_type_slot(mo_scan *scan, const PyTypeObject *type)
+{
+    return &scan->recent_types[(uintptr_t)type / 16 % MO_RECENT_TYPES];
+}
 
 /* Adds objects to their type's row. */
 static inline void
 mo_scan_count(mo_scan *scan, PyTypeObject *type, size_t count, size_t bytes)
 {
-    const mo_recent_type *recent =
-        &scan->recent_types[(uintptr_t)type / 16 % MO_RECENT_TYPES];
-    mo_row *row = recent->type == type ? &scan->rows[recent->row]
-                                       : mo_scan_type_row(scan, type);
+    const mo_recent_type *recent = mo_recent_type_slot(scan, type);
+    mo_row *row = MO_LIKELY(recent->type == type)
+                      ? &scan->rows[recent->row]
+                      : mo_scan_type_row(scan, type);
     if (row != NULL) {
         row->count += count;
         row->now += bytes;

@@ -9,19 +9,6 @@
  * the next ones took 1/8 of a scan of 450 000 objects. */
 #define SMALL_SLOTS ((size_t)1 << 17)
 
-/* The slot of `key`, or the empty one where it would go.  Key 0 stands for
- * "empty", so a key of 0 counts as 1. */
-static size_t
-find(const mo_table *table, uint64_t key)
-{
-    size_t mask = table->capacity - 1;
-    size_t i = mo_table_start(table, key);
-    while (table->keys[i] != key && table->keys[i] != 0) {
-        i = (i + 1) & mask;
-    }
-    return i;
-}
-
 uint32_t
 mo_table_get(const mo_table *table, uint64_t key, uint32_t missing)
 {
@@ -29,12 +16,12 @@ mo_table_get(const mo_table *table, uint64_t key, uint32_t missing)
         return missing;
     }
     key = key != 0 ? key : 1;
-    size_t i = find(table, key);
+    size_t i = mo_table_slot(table, key);
     return table->keys[i] == key ? table->values[i] : missing;
 }
 
-static MO_NOINLINE int
-grow(mo_table *table)
+int
+mo_table_grow(mo_table *table)
 {
     mo_table bigger = {.used = table->used, .is_map = table->is_map};
     const unsigned int doublings = table->capacity < SMALL_SLOTS ? 2 : 1;
@@ -54,7 +41,7 @@ grow(mo_table *table)
     }
     for (size_t i = 0; i < table->capacity; i++) {
         if (table->keys[i] != 0) {
-            size_t slot = find(&bigger, table->keys[i]);
+            size_t slot = mo_table_slot(&bigger, table->keys[i]);
             bigger.keys[slot] = table->keys[i];
             if (table->is_map) {
                 bigger.values[slot] = table->values[i];
@@ -66,23 +53,17 @@ grow(mo_table *table)
     return 0;
 }
 
-int
-mo_table_add(mo_table *table, uint64_t key, uint32_t value)
+uint32_t *
+mo_table_value(mo_table *table, uint64_t key)
 {
-    if (table->used >= table->capacity / 8 * 5 && grow(table) < 0) {
-        return -1;
+    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+        return NULL;
     }
     key = key != 0 ? key : 1;
-    size_t i = find(table, key);
-    if (table->keys[i] == key) {
-        return 0;
-    }
+    size_t i = mo_table_slot(table, key);
+    table->used += table->keys[i] == 0;
     table->keys[i] = key;
-    if (table->is_map) {
-        table->values[i] = value;
-    }
-    table->used++;
-    return 1;
+    return &table->values[i];
 }
 
 void

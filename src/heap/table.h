@@ -37,14 +37,51 @@ mo_table_prefetch(const mo_table *table, uint64_t key)
     }
 }
 
+/* The slot of `key`, which is not 0, or the empty one where it would go. */
+static inline size_t
+mo_table_slot(const mo_table *table, uint64_t key)
+{
+    size_t mask = table->capacity - 1;
+    size_t i = mo_table_start(table, key);
+    while (table->keys[i] != key && table->keys[i] != 0) {
+        i = (i + 1) & mask;
+    }
+    return i;
+}
+
+/* Makes a table larger that is full; 0, or -1 without memory. */
+int
+mo_table_grow(mo_table *table);
+
 /* The value of `key`, or `missing`. */
 uint32_t
 mo_table_get(const mo_table *table, uint64_t key, uint32_t missing);
 
+/* Where the value of `key` is in a map, 0 if it is new there; NULL without
+ * memory. */
+uint32_t *
+mo_table_value(mo_table *table, uint64_t key);
+
 /* Adds `key`, with `value` in a map.  1; 0 if it is there already, which
  * changes nothing; -1 without memory, with the table as it was. */
-int
-mo_table_add(mo_table *table, uint64_t key, uint32_t value);
+static inline int
+mo_table_add(mo_table *table, uint64_t key, uint32_t value)
+{
+    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+        return -1;
+    }
+    key = key != 0 ? key : 1;
+    size_t i = mo_table_slot(table, key);
+    if (table->keys[i] == key) {
+        return 0;
+    }
+    table->keys[i] = key;
+    if (table->is_map) {
+        table->values[i] = value;
+    }
+    table->used++;
+    return 1;
+}
 
 void
 mo_table_clear(mo_table *table);
