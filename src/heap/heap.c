@@ -7,6 +7,7 @@
 
 #include "heap/allocator.h"
 #include "heap/errand.h"
+#include "heap/generator.h"
 #include "heap/layout.h"
 #include "heap/scan.h"
 
@@ -28,6 +29,7 @@ static const char *const step_names[] = {
     [MO_STEP_ROOT] = "root",           [MO_STEP_UNNAMED] = "unnamed",
     [MO_STEP_ATTRIBUTE] = "attribute", [MO_STEP_KEY] = "key",
     [MO_STEP_KEYS] = "keys",           [MO_STEP_ITEM] = "item",
+    [MO_STEP_CALL] = "call",
 };
 
 static void
@@ -125,14 +127,15 @@ as_objects(mo_scan *scan, uint64_t min_saving)
                          (Py_ssize_t)mo_scan_bytes(scan));
 }
 
-/* roots: a tuple of tuples (name, object, whether it is a namespace). */
+/* roots: a tuple of tuples (name or code, object, whether it is a namespace). */
 static int
 check_roots(PyObject *roots)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); i++) {
         PyObject *root = PyTuple_GET_ITEM(roots, i);
         if (!PyTuple_Check(root) || PyTuple_GET_SIZE(root) != 3 ||
-            !PyUnicode_Check(PyTuple_GET_ITEM(root, 0)) ||
+            !(PyUnicode_Check(PyTuple_GET_ITEM(root, 0)) ||
+              PyCode_Check(PyTuple_GET_ITEM(root, 0))) ||
             (PyTuple_GET_ITEM(root, 2) == Py_True &&
              !PyDict_CheckExact(PyTuple_GET_ITEM(root, 1)))) {
             PyErr_SetString(PyExc_TypeError,
@@ -170,11 +173,12 @@ walk_roots(mo_scan *scan, PyObject *roots)
 PyDoc_STRVAR(scan_heap_doc,
 "_scan_heap(roots, everything, min_saving=0, /)\n--\n\n"
 "Walk what the roots own, and with everything all that the collector tracks.\n\n"
-"roots is a tuple of tuples (name, object, is_namespace).  Returns (rows,\n"
-"nodes, bytes): rows are (kind, path, type, example, count, items, now,\n"
-"after), those that save less than min_saving bytes left out but for the\n"
-"kind type; paths are tuples of (step, name), nodes is how many different\n"
-"ones there are, bytes is what the walk needed.");
+"roots is a tuple of tuples (name, object, is_namespace); that of a function's\n"
+"variables is its code.  Returns (rows, nodes, bytes): rows are (kind, path,\n"
+"type, example, count, items, now, after), those that save less than\n"
+"min_saving bytes left out but for the kind type; paths are tuples of (step,\n"
+"name), nodes is how many different ones there are, bytes is what the walk\n"
+"needed.");
 
 /* The walk relies on nothing dying meanwhile, and on layouts, that only a
  * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
@@ -262,12 +266,18 @@ PyDoc_STRVAR(is_traced_doc,
 "_is_traced()\n--\n\n"
 "Whether a thread has a tracer or profiler.");
 
+PyDoc_STRVAR(variables_doc,
+"_variables(generator, /)\n--\n\n"
+"The variables of a generator or coroutine that waits, as a dict, without a\n"
+"frame object being made, which would stay.  Of one that runs: none.");
+
 static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
     {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},
+    {"_variables", mo_variables, METH_O, variables_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,7 @@
 
 #include "heap/block.h"
 #include "heap/findings.h"
+#include "heap/generator.h"
 #include "heap/layout.h"
 
 #include <string.h>
@@ -250,6 +251,41 @@ visit_traversed(PyObject *obj, void *argument)
     return t->scan->out_of_memory;
 }
 
+/* What a function has in a variable; what is in no variable is an item. */
+static int
+visit_variable(PyObject *name, PyObject *value, void *argument)
+{
+    traversal *t = argument;
+    mo_place *place = &t->place;
+    mo_place named = {
+        .parent = place->parent, .step = MO_STEP_ATTRIBUTE, .name = name};
+    if (name != NULL) {
+        place = &named;
+        if (PyCell_Check(value) && mo_scan_meets(t->scan, value)) {
+            mo_scan_count(t->scan, &PyCell_Type, 1, mo_object_bytes(value));
+            value = PyCell_GET(value);
+        }
+    }
+    if (value != NULL) {
+        visit(t->scan, value, place);
+    }
+    return t->scan->out_of_memory;
+}
+
+/* Its variables are named after its function, wherever it is itself: what waits is
+ * somewhere in an event loop.  A generator expression's name would tell nothing. */
+static void
+walk_generator(mo_scan *scan, PyObject *generator, uint32_t node)
+{
+    PyCodeObject *code = mo_generator_code(generator);
+    if (scan->everything && code != NULL &&
+        PyUnicode_READ_CHAR(code->co_name, 0) != '<') {
+        node = mo_scan_node(scan, 0, MO_STEP_CALL, code->co_qualname);
+    }
+    traversal t = {scan, {.parent = node, .step = MO_STEP_ITEM}, true};
+    (void)mo_generator_traverse(generator, visit_variable, &t);
+}
+
 /* Any object: what its type's layout tells by name, then the containers among
  * what tp_traverse tells, and all of that where nothing was told by name. */
 static void
@@ -269,6 +305,9 @@ walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
     PyTypeObject *type = Py_TYPE(obj);
     if (walked && mo_has_only_attributes(type)) {
         (void)visit_traversed((PyObject *)type, &t);
+    }
+    else if (!walked && mo_is_generator(obj)) {
+        walk_generator(scan, obj, node);
     }
     else if (type->tp_traverse != NULL) {
         (void)type->tp_traverse(obj, visit_traversed, &t);
@@ -389,7 +428,10 @@ mo_scan_reserve(mo_scan *scan, PyObject *root)
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace)
 {
-    uint32_t node = mo_scan_node(scan, 0, MO_STEP_ROOT, name);
+    uint32_t node = PyCode_Check(name)
+                        ? mo_scan_node(scan, 0, MO_STEP_CALL,
+                                       ((PyCodeObject *)name)->co_qualname)
+                        : mo_scan_node(scan, 0, MO_STEP_ROOT, name);
     if (!namespace) {
         if (mo_is_container(root)) {
             push(scan, root, 0, node);

@@ -28,6 +28,7 @@ typedef enum {
     MO_STEP_KEY,       /* name: a str, the key of a dict's value */
     MO_STEP_KEYS,      /* the keys of a dict */
     MO_STEP_ITEM,      /* any item, or whatever else an object refers to */
+    MO_STEP_CALL,      /* name: a function's; its variables are attributes */
 } mo_step;
 
 typedef struct {
@@ -154,7 +155,7 @@ void
 mo_scan_reserve(mo_scan *scan, PyObject *root);
 
 /* Walks what a reserved root owns.  The items of a namespace, an exact dict,
- * are attributes of `name`. */
+ * are attributes of `name`, or of a call of what has that code. */
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
 
