@@ -9,6 +9,7 @@ CPython would make a frame object, which stays.
 import contextlib
 import gc
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
@@ -64,11 +65,24 @@ def _waiting(name: str) -> list[object]:
     ]
 
 
+def _unnamed(kind: object) -> list[object]:
+    """The objects of this type that no object known to the collector refers to.
+
+    These are what the scan comes to without a name, but for rings of objects.
+    """
+    known = gc.get_objects()
+    referred: set[int] = set()
+    for i in range(0, len(known), 1000):
+        below = gc.get_referents(*known[i : i + 1000])
+        referred.update(id(obj) for obj in below if type(obj) is kind)
+    return [obj for obj in known if type(obj) is kind and id(obj) not in referred]
+
+
 def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object], int]:
     """What the path begins with, and how many steps that is."""
     step, label = steps[0]
     if step == "unnamed":
-        return [obj for obj in gc.get_objects() if type(obj) is label], 1
+        return _unnamed(label), 1
     named = [root for root in roots if first_step(root) == steps[0]]
     found = [obj for _, obj, spaced in named if not spaced]
     if step == "call":
@@ -107,6 +121,12 @@ def _is_matrix(found: Any) -> bool:
     )
 
 
+def _has_slack(found: Any) -> bool:
+    """As the scan says of lists; how much room others have is not told."""
+    room = (sys.getsizeof(found) - sys.getsizeof([])) // 8
+    return type(found) is not list or room > len(found) + len(found) // 2 + 8
+
+
 # What a row counts of the objects of its type at its path; all, of other kinds.
 _COUNTED: dict[str, Callable[[Any], bool]] = {
     "tuples": lambda found: all(type(item) in _PLAIN for item in found),
@@ -114,6 +134,7 @@ _COUNTED: dict[str, Callable[[Any], bool]] = {
     "ints": _has_ints,
     "progression": _is_progression,
     "matrix": _is_matrix,
+    "slack": _has_slack,
     "empty": lambda found: not found,
 }
 

@@ -470,6 +470,7 @@ void
 mo_scan_finish(mo_scan *scan)
 {
     mo_find_last_duplicates(scan);
+    mo_find_holders(scan);
 }
 
 size_t
