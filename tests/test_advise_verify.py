@@ -311,6 +311,20 @@ def test_nothing_is_measured_while_a_thread_runs(
     assert "proven" not in str(report.make_report((texts,), 100_000, "now"))
 
 
+def test_what_another_report_measured(texts: list[str]) -> None:
+    """Is taken over if nothing else is different."""
+    others = [f"some other text {i % 10}" for i in range(COUNT)]
+    before = looked_at(texts, others)
+    others.pop()
+    after = report.make_report((texts, others), 100_000, "now", unmeasured="time")
+    found = report.with_measures(after, before).findings
+    measured = {f.path: (f.measured is not None, f.unmeasured) for f in found}
+    assert measured == {
+        "roots[0][…]": (True, None),
+        "roots[1][…]": (False, "time"),
+    }
+
+
 def test_rounding_is_that_of_the_scan() -> None:
     for length in range(2000):
         data = bytes(length)
