@@ -1,10 +1,11 @@
-"""What ``advise`` says of the variables of generators and coroutines that wait."""
+"""What ``advise`` says of what no function that runs has in a variable."""
 
 from __future__ import annotations
 
 import gc
 import inspect
 import json
+import sys
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
@@ -314,3 +315,72 @@ def test_what_runs_and_what_waits_are_one_finding() -> None:
     found = json.loads(printed.partition("LOOKED")[2].splitlines()[0])
     assert list(found) == ["both().rows[…]"]
     assert found["both().rows[…]"]["measured"]["objects"] == 50_000
+
+
+told_until_313 = pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="where a frame has it is not told"
+)
+
+
+@told_until_313
+def test_what_is_in_hand() -> None:
+    pair = ([1.5], _memopt._in_hand(sys._getframe()))
+    assert id(pair[0]) in pair[1]
+    assert len(pair[1]) == sys._getframe().f_code.co_stacksize
+
+
+@told_until_313
+def test_what_is_in_hand_without_memory() -> None:
+    frame = sys._getframe()
+    assert fail_each_allocation(lambda: frame, _memopt._in_hand) >= 2
+
+
+def test_only_frames_have_something_in_hand() -> None:
+    for other in (None, test_what_is_in_hand, sys._getframe().f_code, iter([])):
+        with pytest.raises(TypeError, match="wants a frame"):
+            _memopt._in_hand(other)  # type: ignore[arg-type]
+
+
+# Beside others of the same types, some without a name.
+MAKES = {
+    "main().<list>[…]": "return [last(i, f'text {i % 10}') for i in range(5000)]",
+    "main().<list>[…]['key']": (
+        "return [last(i, {'key': f'text {i % 10}'}) for i in range(5000)]"
+    ),
+    "main().<dict>[…][…]": (
+        "return {i: last(i, [f'text {i % 10}']) for i in range(5000)}"
+    ),
+    "main().<list>[…][…]": (
+        "return len([[f'text {i % 10}'] for i in range(5000)] + [look()])"
+    ),
+}
+
+BESIDE = """
+import ctypes
+others = [f"other {i}" for i in range(9000)]
+held = ctypes.py_object([{"key": [f"more {i}"]} for i in range(9000)])
+def last(i, made):
+    if i == 4999:
+        look()
+    return made
+def main():
+    # what is made
+main()
+"""
+
+
+@told_until_313
+@not_with_asan
+@pytest.mark.parametrize("path", MAKES)
+@pytest.mark.parametrize("where", ["function", "module"])
+def test_what_is_being_made_is_named_and_measured(path: str, where: str) -> None:
+    text = BESIDE.replace("# what is made", MAKES[path])
+    if where == "module":
+        path = path.replace("main()", "__main__")
+        text = text.replace("def main():\n    return", "made =").replace("main()\n", "")
+    printed = run_in_fresh_process(LOOK + text)
+    found = json.loads(printed.partition("LOOKED")[2].splitlines()[0])
+    assert found[path]["count"] >= 4999
+    assert found[path]["example"].startswith("'text")
+    saving = found[path]["saving"]
+    assert found[path]["measured"]["saving"] == pytest.approx(saving, rel=0.15)

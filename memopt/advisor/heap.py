@@ -10,7 +10,7 @@ from types import CodeType, FrameType, ModuleType
 from memopt import _memopt
 
 # Its name, or the code of the function whose variables it is; itself; whether it is a
-# namespace.
+# namespace.  A frame stands for what is worked on there.
 Root = tuple[str | CodeType, object, bool]
 Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
@@ -81,6 +81,15 @@ def _locals(frame: FrameType) -> dict[str, object]:
     return found
 
 
+def _worker(frame: FrameType) -> str | CodeType:
+    """Who has what a frame is working on: the function around a comprehension."""
+    name = frame.f_code.co_name
+    while name.startswith("<") and name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+        name = frame.f_code.co_name
+    return str(frame.f_globals.get("__name__")) if name == "<module>" else frame.f_code
+
+
 def _all_roots() -> list[Root]:
     modules = [
         (name, vars(module), True)
@@ -93,10 +102,11 @@ def _all_roots() -> list[Root]:
         for frame in _frames()
         if frame.f_code.co_flags & CO_OPTIMIZED
     ]
+    working = [(_worker(frame), frame, False) for frame in _frames()]
     # What <genexpr>() and its like go through has a name in who called them.
     functions.sort(key=lambda root: root[0].co_name.startswith("<"))
     mains = [root for root in modules if root[0] == "__main__"]
-    return [*mains, *functions, *modules[len(mains) :]]
+    return [*mains, *functions, *modules[len(mains) :], *working]
 
 
 def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
@@ -144,7 +154,8 @@ def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
             text += "[…]"
         else:
             name = "it"
-            text = f"<{getattr(label, '__qualname__', label)}>"
+            text += "." if text else ""
+            text += f"<{getattr(label, '__qualname__', label)}>"
     return text, name
 
 

@@ -11,7 +11,7 @@ import gc
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
 from memopt import _memopt
@@ -78,6 +78,12 @@ def _unnamed(kind: object) -> list[object]:
     return [obj for obj in known if type(obj) is kind and id(obj) not in referred]
 
 
+def _in_hand(frames: list[FrameType], kind: object) -> list[object]:
+    """The objects of this type that one of the frames is working on."""
+    addresses = {address for frame in frames for address in _memopt._in_hand(frame)}
+    return [o for o in gc.get_objects() if type(o) is kind and id(o) in addresses]
+
+
 def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object], int]:
     """What the path begins with, and how many steps that is."""
     step, label = steps[0]
@@ -90,6 +96,8 @@ def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object]
     if len(steps) == 1:
         return found, 1
     step, label = steps[1]
+    if step == "unnamed":
+        return _in_hand([obj for obj in found if isinstance(obj, FrameType)], label), 2
     spaces = [obj for _, obj, spaced in named if spaced and isinstance(obj, dict)]
     variables = [space[label] for space in spaces if label in space]
     return [*variables, *_below(found, step, label)], 2

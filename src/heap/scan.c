@@ -395,6 +395,7 @@ mo_scan_init(mo_scan *scan, bool everything)
     memset(scan, 0, sizeof(*scan));
     scan->everything = everything;
     scan->node_index.is_map = scan->row_index.is_map = true;
+    scan->in_hand.is_map = true;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
     if (scan->nodes == NULL) {
@@ -411,6 +412,7 @@ mo_scan_clear(mo_scan *scan)
     mo_marks_clear(&scan->met);
     mo_table_clear(&scan->contents);
     mo_order_clear(&scan->order);
+    mo_table_clear(&scan->in_hand);
     mo_table_clear(&scan->node_index);
     mo_table_clear(&scan->row_index);
     mo_block_free(scan->nodes, scan->nodes_capacity * sizeof(mo_node));
@@ -425,13 +427,33 @@ mo_scan_reserve(mo_scan *scan, PyObject *root)
     (void)mo_scan_meets(scan, root);
 }
 
+static uint32_t
+root_node(mo_scan *scan, PyObject *name)
+{
+    if (!PyCode_Check(name)) {
+        return mo_scan_node(scan, 0, MO_STEP_ROOT, name);
+    }
+    PyObject *function = ((PyCodeObject *)name)->co_qualname;
+    return mo_scan_node(scan, 0, MO_STEP_CALL, function);
+}
+
+void
+mo_scan_in_hand(mo_scan *scan, PyObject *name, const uintptr_t *addresses,
+                Py_ssize_t n)
+{
+    uint32_t node = root_node(scan, name);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (addresses[i] != 0) {
+            int added = mo_table_add(&scan->in_hand, addresses[i], node);
+            scan->out_of_memory |= added < 0;
+        }
+    }
+}
+
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace)
 {
-    uint32_t node = PyCode_Check(name)
-                        ? mo_scan_node(scan, 0, MO_STEP_CALL,
-                                       ((PyCodeObject *)name)->co_qualname)
-                        : mo_scan_node(scan, 0, MO_STEP_ROOT, name);
+    uint32_t node = root_node(scan, name);
     if (!namespace) {
         if (mo_is_container(root)) {
             push(scan, root, 0, node);
@@ -461,7 +483,8 @@ mo_scan_tracked(mo_scan *scan, PyObject *obj)
 {
     if (!scan->out_of_memory && mo_scan_meets(scan, obj)) {
         PyObject *type = (PyObject *)Py_TYPE(obj);
-        push(scan, obj, 0, mo_scan_node(scan, 0, MO_STEP_UNNAMED, type));
+        uint32_t parent = mo_table_get(&scan->in_hand, (uintptr_t)obj, 0);
+        push(scan, obj, 0, mo_scan_node(scan, parent, MO_STEP_UNNAMED, type));
         walk_pending(scan);
     }
 }
@@ -477,7 +500,8 @@ size_t
 mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
-           mo_order_bytes(&scan->order) + mo_table_bytes(&scan->node_index) +
+           mo_order_bytes(&scan->order) + mo_table_bytes(&scan->in_hand) +
+           mo_table_bytes(&scan->node_index) +
            mo_table_bytes(&scan->row_index) +
            scan->nodes_capacity * sizeof(mo_node) +
            scan->rows_capacity * sizeof(mo_row) +

@@ -126,6 +126,7 @@ typedef struct {
     /* The latest, a ring: looked up once their place is in the cache. */
     mo_candidate candidates[MO_CANDIDATES];
     size_t n_candidates; /* that there have been, ever */
+    mo_table in_hand;    /* from addresses that may be objects' to nodes */
     mo_table node_index, row_index;
     mo_node *nodes; /* owned; node 0 is nowhere */
     size_t n_nodes, nodes_capacity;
@@ -158,6 +159,12 @@ mo_scan_reserve(mo_scan *scan, PyObject *root);
  * are attributes of `name`, or of a call of what has that code. */
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
+
+/* Says that a function that runs may have these in hand: if one is an object that
+ * the collector tracks, it is named after the function, or module. */
+void
+mo_scan_in_hand(mo_scan *scan, PyObject *name, const uintptr_t *addresses,
+                Py_ssize_t n);
 
 /* Walks an object that the collector tracks, unless it was met before. */
 void
