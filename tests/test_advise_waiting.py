@@ -384,3 +384,24 @@ def test_what_is_being_made_is_named_and_measured(path: str, where: str) -> None
     assert found[path]["example"].startswith("'text")
     saving = found[path]["saving"]
     assert found[path]["measured"]["saving"] == pytest.approx(saving, rel=0.15)
+
+
+UNNAMED = """
+import atexit
+named = [([f"other {i}"],) for i in range(9000)]
+def keep():
+    atexit.register(len, [f"text {i % 10}" for i in range(5000)])
+keep()
+look()
+"""
+
+
+@not_with_asan
+def test_what_has_no_name_is_not_taken_for_another() -> None:
+    """Such as arguments that only C has, and the program's other tuples or lists."""
+    printed = run_in_fresh_process(LOOK + UNNAMED)
+    found = json.loads(printed.partition("LOOKED")[2].splitlines()[0])
+    (finding,) = [f for f in found.values() if f["count"] == 5000]
+    assert finding["path"].startswith("<")
+    saving = finding["saving"]
+    assert finding["measured"]["saving"] == pytest.approx(saving, rel=0.15)

@@ -65,30 +65,31 @@ def _waiting(name: str) -> list[object]:
     ]
 
 
-def _unnamed(kind: object) -> list[object]:
-    """The objects of this type that no object known to the collector refers to.
-
-    These are what the scan comes to without a name, but for rings of objects.
-    """
-    known = gc.get_objects()
-    referred: set[int] = set()
-    for i in range(0, len(known), 1000):
-        below = gc.get_referents(*known[i : i + 1000])
-        referred.update(id(obj) for obj in below if type(obj) is kind)
-    return [obj for obj in known if type(obj) is kind and id(obj) not in referred]
-
-
 def _in_hand(frames: list[FrameType], kind: object) -> list[object]:
     """The objects of this type that one of the frames is working on."""
     addresses = {address for frame in frames for address in _memopt._in_hand(frame)}
     return [o for o in gc.get_objects() if type(o) is kind and id(o) in addresses]
 
 
+def _unnamed(roots: list[Root], kind: object) -> list[object]:
+    """The objects of this type that no object known to the collector refers to.
+
+    These are what the scan comes to without a name, but for rings of objects.
+    """
+    known = gc.get_objects()
+    frames = [obj for _, obj, _ in roots if isinstance(obj, FrameType)]
+    referred = {id(obj) for obj in _in_hand(frames, kind)}
+    for i in range(0, len(known), 1000):
+        below = gc.get_referents(*known[i : i + 1000])
+        referred.update(id(obj) for obj in below if type(obj) is kind)
+    return [obj for obj in known if type(obj) is kind and id(obj) not in referred]
+
+
 def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object], int]:
     """What the path begins with, and how many steps that is."""
     step, label = steps[0]
     if step == "unnamed":
-        return _unnamed(label), 1
+        return _unnamed(roots, label), 1
     named = [root for root in roots if first_step(root) == steps[0]]
     found = [obj for _, obj, spaced in named if not spaced]
     if step == "call":

@@ -199,12 +199,12 @@ walk_roots(mo_scan *scan, PyObject *roots)
 PyDoc_STRVAR(scan_heap_doc,
 "_scan_heap(roots, everything, min_saving=0, /)\n--\n\n"
 "Walk what the roots own, and with everything all that the collector tracks.\n\n"
-"roots is a tuple of tuples (name, object, is_namespace); that of a function's\n"
-"variables, or of a frame for what it is working on, is its code.  Returns (rows, nodes, bytes): rows are (kind, path,\n"
-"type, example, count, items, now, after), those that save less than\n"
-"min_saving bytes left out but for the kind type; paths are tuples of (step,\n"
-"name), nodes is how many different ones there are, bytes is what the walk\n"
-"needed.");
+"roots is a tuple of tuples (name, object, is_namespace); the name of a\n"
+"function's variables, or of a frame for what is worked on there, is its code.\n"
+"Returns (rows, nodes, bytes): rows are (kind, path, type, example, count,\n"
+"items, now, after), those that save less than min_saving bytes left out but\n"
+"for the kind type; paths are tuples of (step, name), nodes is how many\n"
+"different ones there are, bytes is what the walk needed.");
 
 /* The walk relies on nothing dying meanwhile, and on layouts, that only a
  * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
