@@ -204,7 +204,7 @@ def texts(n, tag):
     return [{"key": f"{tag} text {i % 10}", "n": n} for i in range(n)]
 def look():
     frames = sum(type(obj) is types.FrameType for obj in gc.get_objects())
-    found = json.loads(report.make_report(None, 10_000, "now", True).to_json())
+    found = json.loads(report.make_report(None, 50_000, "now", True).to_json())
     global paths
     paths = {f["path"]: f for f in found["findings"]}
     for f in found["findings"]:
@@ -387,10 +387,11 @@ def test_what_is_being_made_is_named_and_measured(path: str, where: str) -> None
 
 
 UNNAMED = """
-import atexit
-named = [([f"other {i}"],) for i in range(9000)]
+import numpy
+named = [[f"other {i}"] for i in range(9000)]
+held = numpy.empty(1, object)
 def keep():
-    atexit.register(len, [f"text {i % 10}" for i in range(5000)])
+    held[0] = [f"text {i % 10}" for i in range(5000)]
 keep()
 look()
 """
@@ -398,10 +399,11 @@ look()
 
 @not_with_asan
 def test_what_has_no_name_is_not_taken_for_another() -> None:
-    """Such as arguments that only C has, and the program's other tuples or lists."""
+    """The collector does not know what an array holds, and knows other lists."""
+    pytest.importorskip("numpy", reason="needs an object that holds others untold")
     printed = run_in_fresh_process(LOOK + UNNAMED)
     found = json.loads(printed.partition("LOOKED")[2].splitlines()[0])
-    (finding,) = [f for f in found.values() if f["count"] == 5000]
-    assert finding["path"].startswith("<")
+    finding = found["<list>[…]"]
+    assert finding["count"] >= 5000
     saving = finding["saving"]
     assert finding["measured"]["saving"] == pytest.approx(saving, rel=0.15)

@@ -74,7 +74,8 @@ def _in_hand(frames: list[FrameType], kind: object) -> list[object]:
 def _unnamed(roots: list[Root], kind: object) -> list[object]:
     """The objects of this type that no object known to the collector refers to.
 
-    These are what the scan comes to without a name, but for rings of objects.
+    The scan comes to these without a name; and to others, as parts of such or of a
+    ring: which, is not known, and better not measured than taken for others.
     """
     known = gc.get_objects()
     frames = [obj for _, obj, _ in roots if isinstance(obj, FrameType)]
