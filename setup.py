@@ -63,6 +63,7 @@ SOURCES = [
     "src/heap/block.c",
     "src/heap/errand.c",
     "src/heap/findings.c",
+    "src/heap/generator.c",
     "src/heap/heap.c",
     "src/heap/layout.c",
     "src/heap/marks.c",

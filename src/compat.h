@@ -765,6 +765,40 @@ PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
 # define MO_PRINT_PYMALLOC(file) ((void)(file), -1)
 #endif
 
+/* Where a frame that runs, of this code, has what it is working on, which no other
+ * object refers to; returns for how many there is room.  What lies there may be of
+ * before, and freed: addresses to compare with. */
+#if PY_VERSION_HEX < 0x030E0000
+/* The begin of struct _frame, the same from 3.11 to 3.13
+ * (Include/internal/pycore_frame.h).  In a generator, what its frame has beside
+ * variables and stack lies between gi_iframe and the end of the basic size. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *back;
+    const char *frame;
+} mo_frame_object;
+
+static inline Py_ssize_t
+mo_value_stack(PyFrameObject *frame, const PyCodeObject *code,
+               const uintptr_t **slots)
+{
+    size_t own =
+        (size_t)PyGen_Type.tp_basicsize - offsetof(PyGenObject, gi_iframe);
+    const void *variables = ((const mo_frame_object *)frame)->frame + own;
+    *slots = (const uintptr_t *)variables + code->co_nlocalsplus;
+    return code->co_stacksize;
+}
+#else
+static inline Py_ssize_t
+mo_value_stack(PyFrameObject *frame, const PyCodeObject *code,
+               const uintptr_t **slots)
+{
+    (void)frame, (void)code;
+    *slots = NULL;
+    return 0;
+}
+#endif
+
 /* mo_gc_visit calls visit(obj, arg) with every object that the collector tracks,
  * frozen ones included, until it returns 0.  `lists` is what mo_gc_lists() gave
  * before: that is 0, or -1 without memory, and may run the collector; the visit
@@ -838,8 +872,9 @@ static inline void
 mo_gc_visit(void *lists, const mo_gc_visitor *visitor)
 {
     mo_gc_state *gc = lists;
-    mo_gc_head *head[] = {&gc->generations[0].head, &gc->generations[1].head,
-                          &gc->generations[2].head, &gc->permanent.head};
+    /* The oldest first: what is being made before what goes into it. */
+    mo_gc_head *head[] = {&gc->permanent.head, &gc->generations[2].head,
+                          &gc->generations[1].head, &gc->generations[0].head};
     for (int i = 0; i < 4 && mo_gc_visit_list(head[i], visitor); i++) {
     }
 }

@@ -36,6 +36,8 @@ class Program:
         self.reasons: list[str | None] = []  # why each was not measured, if asked for
         self.peak = 0
         self.scratch = 0  # bytes that a scan takes
+        self.measuring = 10.0  # scans that measuring takes the time of
+        self.merged: list[tuple[float, float]] = []  # the bytes of two reports each
         self.raises: Callable[[float], type[Exception] | None] = lambda now: None
 
     def resident(self) -> int:
@@ -55,13 +57,26 @@ class Program:
         if error is not None:
             raise error
         self.peak = max(self.peak, memory.resident + self.scratch)
-        return SimpleNamespace(python_bytes=seen, memory=memory, measure_seconds=0.0)
+        finding = SimpleNamespace(unmeasured=unmeasured)
+        return SimpleNamespace(
+            python_bytes=seen, memory=memory, measure_seconds=0.0, findings=(finding,)
+        )
 
-    def measure(self) -> SimpleNamespace:
-        """Takes ten times as long as a scan."""
+    def with_measures(
+        self, report: SimpleNamespace, before: SimpleNamespace
+    ) -> SimpleNamespace:
+        self.merged.append((report.python_bytes, before.python_bytes))
+        return report
+
+    def measure(self, least: int) -> SimpleNamespace:
+        """Takes so many times as long as a scan, if it is worth it."""
         report = self.scan(MEASURED)
-        report.measure_seconds = 10 * self.scans[-1]
-        self.now += report.measure_seconds
+        if report.python_bytes > least:
+            report.measure_seconds = self.measuring * self.scans[-1]
+            self.now += report.measure_seconds
+            report.findings[0].unmeasured = None
+        else:
+            self.reasons[-1] = "not worth it"
         return report
 
 
@@ -79,6 +94,7 @@ def advise(
         monkeypatch.setattr(sampler, "time", clock)
         monkeypatch.setattr(sampler, "_memopt", system)
         monkeypatch.setattr(sampler, "memory_info", program.info)
+        monkeypatch.setattr(sampler, "with_measures", program.with_measures)
         watching = sampler.PeakSampler(
             program.scan,  # type: ignore[arg-type]
             program.measure if measure else None,  # type: ignore[arg-type]
@@ -290,16 +306,80 @@ def test_measuring_ends_once_it_took_as_long_as_the_program(
     scans = zip(program.scans, program.reasons, strict=True)
     taken = [10 * seconds for seconds, reason in scans if reason == MEASURED]
     assert watching.measure_seconds == pytest.approx(sum(taken))
-    before = 0.0
+    before = last = 0.0
     for begun, seconds, reason in zip(
         program.begun, program.scans, program.reasons, strict=True
     ):
         own = begun - before
+        grown = seconds >= sampler.MEASURE_GROWTH * last * 0.9999
         if reason == MEASURED:
-            assert before <= max(sampler.MEASURE_SECONDS, own)
+            assert grown or before <= max(sampler.MEASURE_SECONDS, own)
             before += 10 * seconds
+            last = seconds
         else:
             assert before > sampler.MEASURE_SECONDS
+            assert not grown
+
+
+class Slow(Program):
+    """Measuring takes 0.1 s a MB, and so longer than MEASURE_SECONDS."""
+
+    def __init__(
+        self,
+        heap: Callable[[float], float],
+        objects: Callable[[float], float] | None = None,
+    ) -> None:
+        super().__init__(heap, 0.5e-9, objects)
+        self.measuring = 200.0
+
+
+@pytest.mark.usefixtures("errands")
+def test_what_is_much_larger_is_measured_in_any_case(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    sizes = [0, *(int(100 * MB * 1.7**i) for i in range(6))]
+    program = Slow(lambda now: sizes[min(len(program.scans) + (now > 1), 6)])
+    watching = advise(program, 500, True)
+    assert program.reasons == [MEASURED] * 6
+    assert watching.measure_seconds <= 3 * program.measuring * program.scans[-1]
+
+
+@pytest.mark.usefixtures("errands")
+@pytest.mark.parametrize("stays", [False, True])
+def test_what_there_was_no_time_for_is_measured_later(
+    advise: Callable[..., sampler.PeakSampler], stays: bool
+) -> None:
+    """Once the program has taken as long, if it is still there."""
+
+    def heap(now: float) -> float:
+        if len(program.begun) < 2 or stays:
+            return (0, 100 * MB, 120 * MB)[(now > 1) + (now > 2)]
+        return 80 * MB
+
+    program = Slow(heap)
+    watching = advise(program, 100, True)
+    best = watching.best
+    assert best is not None
+    assert best.python_bytes == 120 * MB
+    assert program.reasons == [MEASURED, "time"] + [MEASURED] * stays
+    assert best.findings[0].unmeasured == (None if stays else "time")
+    assert program.merged == [(120 * MB, 100 * MB)]
+
+
+@pytest.mark.usefixtures("errands")
+def test_what_is_not_kept_is_not_measured(
+    advise: Callable[..., sampler.PeakSampler],
+) -> None:
+    """More is resident later, but fewer objects are there."""
+    program = Slow(
+        lambda now: 0 if now < 1 else 100 * MB if now < 20 else 300 * MB,
+        lambda now: 90 * MB if now < 20 else 50 * MB,
+    )
+    watching = advise(program, 100, True)
+    assert program.reasons == [MEASURED, "not worth it"]
+    assert watching.best is not None
+    assert watching.best.python_bytes == 90 * MB
+    assert watching.measure_seconds == program.measuring * program.scans[0]
 
 
 @pytest.mark.usefixtures("errands")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 import sys
 import threading
 import tracemalloc
@@ -87,6 +88,39 @@ def test_one_of_each_stays(kind: str) -> None:
     unused = 2000 * 64  # tuples that CPython keeps for later, counted as in use
     assert measured.bytes_now == pytest.approx(finding.bytes_now, abs=unused)
     assert measured.bytes_after >= finding.bytes_now / 2 - unused
+    # So is the pool, or dict, that they are in.
+    off = unused if kind == "tuples" else 0.05 * finding.bytes_now
+    assert measured.bytes_after == pytest.approx(finding.bytes_after, abs=off)
+
+
+@not_with_asan
+@pytest.mark.usefixtures("allocators")
+@pytest.mark.parametrize("kind", MANY)
+def test_what_is_elsewhere_too_need_not_stay(kind: str) -> None:
+    """The first list keeps one of each, so that the second, of equal ones, need not."""
+    first = [*dict.fromkeys(MANY[kind])][:1000]
+    second = [each for _ in range(20) for each in pickle.loads(pickle.dumps(first))]
+    (finding,) = [f for f in looked_at(first, second).findings if f.kind == kind]
+    assert finding.path == "roots[1][…]"
+    assert finding.measured is not None
+    assert finding.measured.objects == finding.count == finding.items == COUNT
+    # The pool or dict has them, too, which is not counted there as nothing is saved.
+    assert finding.measured.saving == pytest.approx(finding.saving, rel=0.15)
+
+
+@not_with_asan
+@pytest.mark.usefixtures("allocators")
+def test_lists_that_had_room_for_more() -> None:
+    """Of those at one path, some had: by ``split``, more than half is free there."""
+    text, lists = "a b", []
+    for _ in range(5000):
+        lists += [text.split(maxsplit=11), ["a", "b"], [None] * 40, list(range(9))]
+        while len(lists[-2]) > 21:
+            lists[-2].pop()
+    (finding,) = [f for f in looked_at(lists).findings if f.kind == "slack"]
+    assert finding.measured is not None
+    assert finding.measured.objects == finding.count == 10_000
+    assert finding.measured.saving == pytest.approx(finding.saving, rel=0.05)
 
 
 @pytest.mark.parametrize("collecting", [False, True])
@@ -102,11 +136,11 @@ def test_program_is_left_as_it_was(
     copy, swap = verify._SWAPS["strings"]
     seen = []
 
-    def swap_or_raise(copies: list[str], row: Row) -> object:
+    def swap_or_raise(copies: list[str], row: Row, found: list[str]) -> object:
         seen.append((tracemalloc.is_tracing(), gc.isenabled()))
         if raises is not None:
             raise raises
-        return swap(copies, row)
+        return swap(copies, row, found)
 
     monkeypatch.setitem(verify._SWAPS, "strings", (copy, swap_or_raise))
     was_enabled = gc.isenabled()
@@ -275,6 +309,20 @@ def test_nothing_is_measured_while_a_thread_runs(
         thread.join()
     assert found.findings[0].unmeasured == "threads"
     assert "proven" not in str(report.make_report((texts,), 100_000, "now"))
+
+
+def test_what_another_report_measured(texts: list[str]) -> None:
+    """Is taken over if nothing else is different."""
+    others = [f"some other text {i % 10}" for i in range(COUNT)]
+    before = looked_at(texts, others)
+    others.pop()
+    after = report.make_report((texts, others), 100_000, "now", unmeasured="time")
+    found = report.with_measures(after, before).findings
+    measured = {f.path: (f.measured is not None, f.unmeasured) for f in found}
+    assert measured == {
+        "roots[0][…]": (True, None),
+        "roots[1][…]": (False, "time"),
+    }
 
 
 def test_rounding_is_that_of_the_scan() -> None:

@@ -13,7 +13,6 @@ from typing import TextIO
 
 from memopt import _memopt
 from memopt.advisor import output, report, target
-from memopt.advisor.findings import Finding
 from memopt.advisor.report import Report
 from memopt.advisor.sampler import PeakSampler
 from memopt.advisor.verify import Unmeasured
@@ -87,20 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _bare(finding: Finding) -> Finding:
-    return replace(finding, measured=None, unmeasured=None)
-
-
-def _with_measures(peak: Report, ended: Report) -> Report:
-    """The report at the peak, and what it could not measure as measured at the end."""
-    measured = {_bare(each): each for each in ended.findings if each.measured}
-    found = (
-        each if each.measured else measured.get(_bare(each), each)
-        for each in peak.findings
-    )
-    return replace(peak, findings=tuple(found))
-
-
 def best_reports(
     sampler: PeakSampler | None, at: str, look: Callable[[str], Report]
 ) -> list[Report]:
@@ -110,7 +95,7 @@ def best_reports(
     if peak is None or (at == "peak" and peak.python_bytes <= ended.python_bytes):
         reports = [ended]
     else:
-        peak = _with_measures(peak, ended)
+        peak = report.with_measures(peak, ended)
         reports = [peak, ended] if at == "both" else [peak]
     if sampler is not None:
         reports[0] = replace(
@@ -125,8 +110,8 @@ def _peak_sampler(min_saving: int, measure: bool) -> PeakSampler:
     def scan(unmeasured: Unmeasured | None) -> Report:
         return report.make_report(None, min_saving, "peak", False, unmeasured)
 
-    def scan_and_measure() -> Report:
-        return report.make_report(None, min_saving, "peak", True)
+    def scan_and_measure(least: int) -> Report:
+        return report.make_report(None, min_saving, "peak", True, least=least)
 
     return PeakSampler(scan, scan_and_measure if measure else None)
 

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 
 from memopt import _memopt
 
-Root = tuple[str, object, bool]  # its name, itself, whether it is a namespace
+# Its name, or the code of the function whose variables it is; itself; whether it is a
+# namespace.  A frame stands for what is worked on there.
+Root = tuple[str | CodeType, object, bool]
 Step = tuple[str, object]  # how a path goes on (an mo_step), and the name
 
 # Where the advisor is, whose own frames are not the program's.
@@ -79,6 +81,15 @@ def _locals(frame: FrameType) -> dict[str, object]:
     return found
 
 
+def _worker(frame: FrameType) -> str | CodeType:
+    """Who has what a frame is working on: the function around a comprehension."""
+    name = frame.f_code.co_name
+    while name.startswith("<") and name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+        name = frame.f_code.co_name
+    return str(frame.f_globals.get("__name__")) if name == "<module>" else frame.f_code
+
+
 def _all_roots() -> list[Root]:
     modules = [
         (name, vars(module), True)
@@ -87,14 +98,15 @@ def _all_roots() -> list[Root]:
     ]
     modules.sort(key=lambda root: root[0] != "__main__")
     functions = [
-        (f"{frame.f_code.co_qualname}()", _locals(frame), True)
+        (frame.f_code, _locals(frame), True)
         for frame in _frames()
         if frame.f_code.co_flags & CO_OPTIMIZED
     ]
+    working = [(_worker(frame), frame, False) for frame in _frames()]
     # What <genexpr>() and its like go through has a name in who called them.
-    functions.sort(key=lambda root: root[0].endswith(">()"))
+    functions.sort(key=lambda root: root[0].co_name.startswith("<"))
     mains = [root for root in modules if root[0] == "__main__"]
-    return [*mains, *functions, *modules[len(mains) :]]
+    return [*mains, *functions, *modules[len(mains) :], *working]
 
 
 def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
@@ -116,6 +128,12 @@ def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
     return heap
 
 
+def first_step(root: Root) -> Step:
+    """How the paths of what it owns begin."""
+    name = root[0]
+    return ("root", name) if isinstance(name, str) else ("call", name.co_qualname)
+
+
 def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
     """A path as text, and the last name in it."""
     text, name = "", ""
@@ -124,6 +142,8 @@ def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
             name = str(label)
         if step == "root":
             text = str(label)
+        elif step == "call":
+            text = name = f"{label}()"
         elif step == "attribute":
             text += f".{label}"
         elif step == "key":
@@ -134,7 +154,8 @@ def _path(steps: tuple[Step, ...]) -> tuple[str, str]:
             text += "[…]"
         else:
             name = "it"
-            text = f"<{getattr(label, '__qualname__', label)}>"
+            text += "." if text else ""
+            text += f"<{getattr(label, '__qualname__', label)}>"
     return text, name
 
 

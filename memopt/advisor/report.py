@@ -4,7 +4,7 @@ import json
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import memopt
@@ -79,18 +79,21 @@ def make_report(
     moment: str,
     measure: bool = False,
     unmeasured: Unmeasured | None = None,
+    least: int = -1,
 ) -> Report:
     """Scan and report; no object of the program is kept.
 
     With ``measure``, each swap is applied to a copy of what was found, if no other
-    thread runs; ``unmeasured`` is why that was asked for and is not even tried.
+    thread runs, and there are more than ``least`` bytes of objects; ``unmeasured`` is
+    why that was asked for and is not even tried.
     """
     memory, free = memopt.memory_info(), _free_bytes()
     heap = scan(roots, min(max(min_saving, 1), sys.maxsize))
     totals = [TypeTotal(advice.type_name(r.type), r.count, r.now) for r in heap.types]
     totals.sort(key=lambda total: -total.bytes)
     begin = time.perf_counter()
-    found = tuple(advice.findings(heap, measure, unmeasured))
+    worth = measure and heap.total > least
+    found = tuple(advice.findings(heap, worth, unmeasured))
     seconds = time.perf_counter() - begin
     return Report(
         findings=found,
@@ -103,6 +106,20 @@ def make_report(
         measure=measure or unmeasured is not None,
         measure_seconds=seconds if measure and moment != "exit" else 0.0,
     )
+
+
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, measured=None, unmeasured=None)
+
+
+def with_measures(report: Report, other: Report) -> Report:
+    """A report, and of what it could not measure what another one did."""
+    measured = {_bare(each): each for each in other.findings if each.measured}
+    found = (
+        each if each.measured else measured.get(_bare(each), each)
+        for each in report.findings
+    )
+    return replace(report, findings=tuple(found))
 
 
 def _finding_object(finding: Finding) -> dict[str, Any]:

@@ -2,19 +2,35 @@
 
 In Python, and so slowly, but independently of the scan.  Nothing of the program
 is run: attributes are read only where no class has a descriptor of that name.
+Only for the variables of what waits is the same asked as by the scan: by ``gi_frame``
+CPython would make a frame object, which stays.
 """
 
 import contextlib
 import gc
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
-from memopt.advisor.heap import Root, Row, Step
+from memopt import _memopt
+from memopt.advisor.heap import Root, Row, Step, first_step
+
+# Where the code of each kind of generator is.
+_CODE = {
+    GeneratorType: "gi_code",
+    CoroutineType: "cr_code",
+    AsyncGeneratorType: "ag_code",
+}
 
 
 def _attribute(obj: object, name: str) -> Iterator[object]:
-    if not any(name in vars(base) for base in type(obj).__mro__):
+    if type(obj) in _CODE:
+        variables = _memopt._variables(obj)
+        if name in variables:
+            yield variables[name]
+    elif not any(name in vars(base) for base in type(obj).__mro__):
         with contextlib.suppress(AttributeError):  # another instance has it
             yield object.__getattribute__(obj, name)
 
@@ -39,17 +55,54 @@ def _below(objects: Iterable[object], step: str, label: object) -> Iterator[obje
             yield dict.__getitem__(obj, label)
 
 
+def _waiting(name: str) -> list[object]:
+    """The generators and coroutines of a function of this name."""
+    return [
+        obj
+        for obj in gc.get_objects()
+        if type(obj) in _CODE
+        and object.__getattribute__(obj, _CODE[type(obj)]).co_qualname == name
+    ]
+
+
+def _in_hand(frames: list[FrameType], kind: object) -> list[object]:
+    """The objects of this type that one of the frames is working on."""
+    addresses = {address for frame in frames for address in _memopt._in_hand(frame)}
+    return [o for o in gc.get_objects() if type(o) is kind and id(o) in addresses]
+
+
+def _unnamed(roots: list[Root], kind: object) -> list[object]:
+    """The objects of this type that no object known to the collector refers to.
+
+    The scan comes to these without a name; and to others, as parts of such or of a
+    ring: which, is not known, and better not measured than taken for others.
+    """
+    known = gc.get_objects()
+    frames = [obj for _, obj, _ in roots if isinstance(obj, FrameType)]
+    referred = {id(obj) for obj in _in_hand(frames, kind)}
+    for i in range(0, len(known), 1000):
+        below = gc.get_referents(*known[i : i + 1000])
+        referred.update(id(obj) for obj in below if type(obj) is kind)
+    return [obj for obj in known if type(obj) is kind and id(obj) not in referred]
+
+
 def _start(roots: list[Root], steps: tuple[Step, ...]) -> tuple[Iterable[object], int]:
     """What the path begins with, and how many steps that is."""
     step, label = steps[0]
-    if step != "root":
-        return [obj for obj in gc.get_objects() if type(obj) is label], 1
-    found = [(obj, spaced) for name, obj, spaced in roots if name == label]
-    if len(steps) == 1 or not found or not found[0][1]:
-        return [obj for obj, _ in found], 1
-    name = steps[1][1]
-    spaces = [obj for obj, _ in found if isinstance(obj, dict) and name in obj]
-    return [space[name] for space in spaces], 2
+    if step == "unnamed":
+        return _unnamed(roots, label), 1
+    named = [root for root in roots if first_step(root) == steps[0]]
+    found = [obj for _, obj, spaced in named if not spaced]
+    if step == "call":
+        found += _waiting(str(label))
+    if len(steps) == 1:
+        return found, 1
+    step, label = steps[1]
+    if step == "unnamed":
+        return _in_hand([obj for obj in found if isinstance(obj, FrameType)], label), 2
+    spaces = [obj for _, obj, spaced in named if spaced and isinstance(obj, dict)]
+    variables = [space[label] for space in spaces if label in space]
+    return [*variables, *_below(found, step, label)], 2
 
 
 # What the scan compares, or counts as immutable for certain.
@@ -78,6 +131,12 @@ def _is_matrix(found: Any) -> bool:
     )
 
 
+def _has_slack(found: Any) -> bool:
+    """As the scan says of lists; how much room others have is not told."""
+    room = (sys.getsizeof(found) - sys.getsizeof([])) // 8
+    return type(found) is not list or room > len(found) + len(found) // 2 + 8
+
+
 # What a row counts of the objects of its type at its path; all, of other kinds.
 _COUNTED: dict[str, Callable[[Any], bool]] = {
     "tuples": lambda found: all(type(item) in _PLAIN for item in found),
@@ -85,6 +144,7 @@ _COUNTED: dict[str, Callable[[Any], bool]] = {
     "ints": _has_ints,
     "progression": _is_progression,
     "matrix": _is_matrix,
+    "slack": _has_slack,
     "empty": lambda found: not found,
 }
 

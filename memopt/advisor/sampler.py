@@ -1,5 +1,6 @@
 """Scans the program while its memory is at its highest."""
 
+import functools
 import threading
 import time
 import tracemalloc
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from memopt import _memopt, memory_info
 from memopt.advisor.errand import Errand, block_signals
 from memopt.advisor.idle import others_asleep
-from memopt.advisor.report import Report
+from memopt.advisor.report import Report, with_measures
 from memopt.advisor.verify import Unmeasured
 
 # How often resident memory is read, in seconds: 5 microseconds each time.  At 0.05 a
@@ -37,8 +38,10 @@ LEAST_PER_BYTE = 0.5e-9
 
 # What measuring may have taken, if that was asked for, before it is done again, and
 # what the scans may take: so many seconds, or as long as the program itself has taken
-# if that is more.
+# if that is more.  Once memory is this much above that when measured last, it is done
+# in any case: all together then cost at most three of the last.
 MEASURE_SECONDS = 5.0
+MEASURE_GROWTH = 1.5
 
 # How long the main thread may take until it is between two instructions, in seconds.
 PATIENCE = 2.0
@@ -53,13 +56,14 @@ class PeakSampler(threading.Thread):
     report that saw the most Python objects.
 
     With ``measure``, the main thread calls that instead, so that the program stands
-    still; ``scan`` is called if that cannot be, with the reason.
+    still, with the bytes of Python objects of which more has to be there for it to
+    be worth the time; ``scan`` is called if that cannot be, with the reason.
     """
 
     def __init__(
         self,
         scan: Callable[[Unmeasured | None], Report],
-        measure: Callable[[], Report] | None = None,
+        measure: Callable[[int], Report] | None = None,
     ) -> None:
         super().__init__(name="memopt-advise", daemon=True)
         self.best: Report | None = None
@@ -75,6 +79,8 @@ class PeakSampler(threading.Thread):
         self._per_byte = 0.0  # seconds that memory beyond the mark adds to it
         self._mark = _memopt._resident() or 0  # when scanned last, or begun
         self._last = 0  # what was resident when looked at last
+        self._measured = 0  # and when measured last
+        self._owed = 0  # and when best was not measured, for want of time
 
     def stop(self) -> None:
         self._ended.set()
@@ -104,15 +110,24 @@ class PeakSampler(threading.Thread):
         growth = STALLED_GROWTH if stalled else GROWTH
         if resident >= max(self._mark * growth, self._mark + LEAST_GROWTH):
             self._sample(resident)
+        elif self._owed and resident * STALL >= self._owed and self._has_time(resident):
+            self._measure_again(resident)
         self._last = resident
 
     def _sample(self, resident: int) -> None:
         expected = self._seconds + self._per_byte * (resident - self._mark)
         if self._spent + expected > self._budget(expected):
             return
-        report, seconds = self._measured_scan()
+        report, seconds = self._measured_scan(resident)
         self._learn(seconds, resident)
+        self._owed = resident if self._keep(report) and self._lacks_time() else 0
+
+    def _measure_again(self, resident: int) -> None:
+        """What is still there, and there was no time for; but not a third time."""
+        report, seconds = self._measured_scan(resident)
+        self._spent += seconds
         self._keep(report)
+        self._owed = 0
 
     def _elapsed(self) -> float:
         """Seconds since the start, but for those that measuring took."""
@@ -127,26 +142,43 @@ class PeakSampler(threading.Thread):
     def _measure_budget(self) -> float:
         return max(MEASURE_SECONDS, self._elapsed() - self._spent)
 
-    def _keep(self, report: Report | None) -> None:
+    def _least(self) -> int:
+        """Bytes of Python objects of which a report has to have more, to be kept."""
+        if self.best is None:
+            return -1
+        return int(self.best.python_bytes / (STALL if self._owed else 1))
+
+    def _lacks_time(self) -> bool:
+        found = self.best.findings if self.best is not None else ()
+        return any(finding.unmeasured == "time" for finding in found)
+
+    def _keep(self, report: Report | None) -> bool:
+        """Whether it is the best so far."""
         if report is None:
-            return
-        if self.best is None or report.python_bytes > self.best.python_bytes:
-            self.best = report
+            return False
+        is_best = report.python_bytes > self._least()
+        if is_best:
+            before, self.best = self.best, report
+            if before is not None and self._lacks_time():
+                self.best = with_measures(report, before)
         peak = memory_info().peak_resident or 0
         if peak > (report.memory.peak_resident or 0):  # it is the scan's
             self._own_peak = peak
+        return is_best
 
-    def _measured_scan(self) -> tuple[Report | None, float]:
+    def _measured_scan(self, resident: int) -> tuple[Report | None, float]:
         """What was found, measured if that can be; the seconds that the scan took."""
         if self._measure is None:
             return self._plain_scan(None)
-        reason = self._hindrance()
+        reason = self._hindrance(resident)
         if reason is not None:
             return self._plain_scan(reason)
-        errand = self._send(self._measure, PATIENCE)
+        self._measured = resident
+        measure = functools.partial(self._measure, self._least())
+        errand = self._send(measure, PATIENCE)
         report, seconds = errand.result, errand.seconds
         if report is None and not self._ended.is_set():
-            report, seconds = self._scan_within_call(self._measure)
+            report, seconds = self._scan_within_call(measure)
         if report is not None:
             seconds -= report.measure_seconds
             self.measure_seconds += report.measure_seconds
@@ -173,13 +205,20 @@ class PeakSampler(threading.Thread):
             errand.send(patience)
         return errand
 
-    def _hindrance(self) -> Unmeasured | None:
-        """Why nothing should be measured now.
+    def _has_time(self, resident: int) -> bool:
+        """Whether to measure, as far as the time that it has taken tells.
 
         What this would take does not count: it may be the last peak, and where heaps
         double it takes about as long as all those before.
         """
-        if self.measure_seconds > self._measure_budget():
+        return (
+            self.measure_seconds <= self._measure_budget()
+            or resident >= MEASURE_GROWTH * self._measured
+        )
+
+    def _hindrance(self, resident: int) -> Unmeasured | None:
+        """Why nothing should be measured now."""
+        if not self._has_time(resident):
             return "time"
         if tracemalloc.is_tracing():  # the program would find its figures changed
             return "tracing"

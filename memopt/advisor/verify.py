@@ -10,6 +10,7 @@ measures, see ``errand``, while the sampler waits: so the program stands still.
 
 import contextlib
 import gc
+import itertools
 import sys
 import tracemalloc
 from array import array
@@ -94,21 +95,29 @@ def _plain(found: list[Any], row: Row) -> list[Any]:
     return copies
 
 
-def _slotted(copies: list[Any], row: Row) -> list[Any]:
+def _slotted(copies: list[Any], row: Row, found: list[Any]) -> list[Any]:
     slots = [f"a{i}" for i in range(row.items)]
     kind = type("Slotted", (), {"__slots__": slots})
     return [_with_attributes(kind, row.items) for _ in copies]
 
 
+def _list_with_slack(items: list[Any], room: int) -> list[Any]:
+    if 2 * len(items) < room <= 12:  # more than half: only ``split`` leaves that
+        copy: list[Any] = ("x " * len(items)).split(maxsplit=room - 1)
+        copy[:] = items
+        return copy
+    copy = items + [None] * (room - len(items))
+    while len(copy) > len(items):
+        copy.pop()
+    return copy
+
+
 def _with_slack(found: Any) -> Any:
     """A copy that has been as large as the found one must have been."""
-    copy, wanted = type(found)(found), sys.getsizeof(found)
-    if isinstance(copy, list):
-        copy += [None] * ((wanted - sys.getsizeof([])) // 8 - len(copy))
-        while len(copy) > len(found):
-            copy.pop()
-        return copy
-    more = []
+    wanted = sys.getsizeof(found)
+    if isinstance(found, list):
+        return _list_with_slack(found, (wanted - sys.getsizeof([])) // 8)
+    copy, more = type(found)(found), []
     while sys.getsizeof(copy) < wanted:
         more.append(object())
         copy |= {more[-1]: None} if isinstance(copy, dict) else {more[-1]}
@@ -117,14 +126,24 @@ def _with_slack(found: Any) -> Any:
     return copy
 
 
-def _pooled(copies: list[Any], row: Row) -> Any:
-    pool = InternPool(max(16, row.count - row.items), max_length=1 << 40)
+def _elsewhere(found: list[Any], row: Row) -> Iterator[Any]:
+    """Those of which the scan had met an equal one elsewhere, which would be shared.
+
+    That many, at least: it does not say which they are.
+    """
+    return itertools.islice(dict.fromkeys(found), row.count - row.items, None)
+
+
+def _pooled(copies: list[Any], row: Row, found: list[Any]) -> Any:
+    pool = InternPool(max_entries=max(16, len(copies)), max_length=1 << 40)
+    for text in _elsewhere(found, row):
+        pool.intern(text)
     return [pool.intern(text) for text in copies], pool
 
 
-def _shared(copies: list[Any], row: Row) -> Any:
-    seen: dict[Any, Any] = {}
-    return [seen.setdefault(each, each) for each in copies]
+def _shared(copies: list[Any], row: Row, found: list[Any]) -> Any:
+    seen: dict[Any, Any] = {each: each for each in _elsewhere(found, row)}
+    return [seen.setdefault(each, each) for each in copies], seen
 
 
 def _range(found: Any) -> range:
@@ -132,15 +151,16 @@ def _range(found: Any) -> range:
     return range(found[0], found[-1] + step, step)
 
 
-_Change = Callable[[list[Any], Row], Any]
+_Copy = Callable[[list[Any], Row], Any]
+_Swap = Callable[[list[Any], Row, list[Any]], Any]
 
 
-def _each(change: Callable[[Any], Any]) -> _Change:
-    return lambda found, row: [change(each) for each in found]
+def _each(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda found, *_: [change(each) for each in found]
 
 
 # How to copy what was found, and what the swap makes of the copies.
-_SWAPS: dict[str, tuple[_Change, _Change]] = {
+_SWAPS: dict[str, tuple[_Copy, _Swap]] = {
     "strings": (_each(_text), _pooled),
     "bytes": (_each(_text), _shared),
     "tuples": (_each(_tuple), _shared),
@@ -235,7 +255,7 @@ def _measured(found: list[Any], row: Row) -> Measured:
         copies = copy(found, row)
         now = in_use() - before
         holder = _memopt._object_bytes(copies)
-        swapped = swap(copies, row)
+        swapped = swap(copies, row, found)
         del copies
         after = in_use() - before
         del swapped

@@ -14,6 +14,9 @@
 #define MATRIX_BYTES 192
 #define RANGE_BYTES 48
 
+/* What an InternPool that is not full takes for each string: 26 to 33. */
+#define POOL_ENTRY_BYTES 32
+
 /* ---- duplicates ---------------------------------------------------------- */
 
 static uint64_t
@@ -162,6 +165,24 @@ mo_find_last_duplicates(mo_scan *scan)
         settle(scan, &scan->candidates[i % MO_CANDIDATES]);
     }
     scan->n_candidates = 0;
+}
+
+void
+mo_find_holders(mo_scan *scan)
+{
+    for (size_t i = 0; i < scan->n_rows; i++) {
+        mo_row *row = &scan->rows[i];
+        size_t distinct = (size_t)(row->count - row->items);
+        if (row->items == 0) { /* which nobody would swap */
+            continue;
+        }
+        if (row->kind == MO_STRINGS) {
+            row->after += distinct * POOL_ENTRY_BYTES;
+        }
+        else if (row->kind == MO_BYTES || row->kind == MO_TUPLES) {
+            row->after += mo_dict_bytes(distinct, false);
+        }
+    }
 }
 
 void
@@ -470,9 +491,10 @@ mo_find_slack(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
         row->items += length;
         row->now += bytes;
         if (kind == MO_SLACK) {
-            row->after += PyList_CheckExact(obj)   ? mo_list_bytes(length)
-                          : PyDict_CheckExact(obj) ? mo_dict_bytes(length)
-                                                   : mo_set_bytes(length);
+            row->after += PyList_CheckExact(obj) ? mo_list_bytes(length)
+                          : PyDict_CheckExact(obj)
+                              ? mo_dict_bytes(length, true)
+                              : mo_set_bytes(length);
         }
     }
 }

@@ -38,6 +38,10 @@ mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
 void
 mo_find_last_duplicates(mo_scan *scan);
 
+/* Then: adds what has to know those that stay, a pool or a dict, to what they take. */
+void
+mo_find_holders(mo_scan *scan);
+
 /* An exact list or tuple; returns how many of its items need no further walk
  * because they were numbers, or the rows of a matrix. */
 Py_ssize_t

@@ -7,6 +7,7 @@
 
 #include "heap/allocator.h"
 #include "heap/errand.h"
+#include "heap/generator.h"
 #include "heap/layout.h"
 #include "heap/scan.h"
 
@@ -28,6 +29,7 @@ static const char *const step_names[] = {
     [MO_STEP_ROOT] = "root",           [MO_STEP_UNNAMED] = "unnamed",
     [MO_STEP_ATTRIBUTE] = "attribute", [MO_STEP_KEY] = "key",
     [MO_STEP_KEYS] = "keys",           [MO_STEP_ITEM] = "item",
+    [MO_STEP_CALL] = "call",
 };
 
 static void
@@ -125,14 +127,15 @@ as_objects(mo_scan *scan, uint64_t min_saving)
                          (Py_ssize_t)mo_scan_bytes(scan));
 }
 
-/* roots: a tuple of tuples (name, object, whether it is a namespace). */
+/* roots: a tuple of tuples (name or code, object, whether it is a namespace). */
 static int
 check_roots(PyObject *roots)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(roots); i++) {
         PyObject *root = PyTuple_GET_ITEM(roots, i);
         if (!PyTuple_Check(root) || PyTuple_GET_SIZE(root) != 3 ||
-            !PyUnicode_Check(PyTuple_GET_ITEM(root, 0)) ||
+            !(PyUnicode_Check(PyTuple_GET_ITEM(root, 0)) ||
+              PyCode_Check(PyTuple_GET_ITEM(root, 0))) ||
             (PyTuple_GET_ITEM(root, 2) == Py_True &&
              !PyDict_CheckExact(PyTuple_GET_ITEM(root, 1)))) {
             PyErr_SetString(PyExc_TypeError,
@@ -165,10 +168,36 @@ resume_tracked(void *scan)
     return !((mo_scan *)scan)->out_of_memory;
 }
 
+/* What of a frame's addresses may be in hand; its code stays as long as it does. */
+static Py_ssize_t
+value_stack(PyObject *frame, const uintptr_t **slots)
+{
+    PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)frame);
+    Py_ssize_t n = mo_value_stack((PyFrameObject *)frame, code, slots);
+    Py_DECREF(code);
+    return n;
+}
+
+/* Where everything is walked, a frame stands for what it has in hand. */
+static void
+take_in_hand(mo_scan *scan, PyObject *name, PyObject *root)
+{
+    const uintptr_t *slots;
+    if (scan->everything && PyFrame_Check(root)) {
+        Py_ssize_t n = value_stack(root, &slots);
+        mo_scan_in_hand(scan, name, slots, n);
+    }
+}
+
 static void
 walk_roots(mo_scan *scan, PyObject *roots)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(roots);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *root = PyTuple_GET_ITEM(roots, i);
+        take_in_hand(scan, PyTuple_GET_ITEM(root, 0),
+                     PyTuple_GET_ITEM(root, 1));
+    }
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *root = PyTuple_GET_ITEM(roots, i);
         mo_scan_reserve(scan, PyTuple_GET_ITEM(root, 1));
@@ -184,11 +213,12 @@ walk_roots(mo_scan *scan, PyObject *roots)
 PyDoc_STRVAR(scan_heap_doc,
 "_scan_heap(roots, everything, min_saving=0, /)\n--\n\n"
 "Walk what the roots own, and with everything all that the collector tracks.\n\n"
-"roots is a tuple of tuples (name, object, is_namespace).  Returns (rows,\n"
-"nodes, bytes): rows are (kind, path, type, example, count, items, now,\n"
-"after), those that save less than min_saving bytes left out but for the\n"
-"kind type; paths are tuples of (step, name), nodes is how many different\n"
-"ones there are, bytes is what the walk needed.");
+"roots is a tuple of tuples (name, object, is_namespace); the name of a\n"
+"function's variables, or of a frame for what is worked on there, is its code.\n"
+"Returns (rows, nodes, bytes): rows are (kind, path, type, example, count,\n"
+"items, now, after), those that save less than min_saving bytes left out but\n"
+"for the kind type; paths are tuples of (step, name), nodes is how many\n"
+"different ones there are, bytes is what the walk needed.");
 
 /* The walk relies on nothing dying meanwhile, and on layouts, that only a
  * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
@@ -278,12 +308,46 @@ PyDoc_STRVAR(is_traced_doc,
 "_is_traced()\n--\n\n"
 "Whether a thread has a tracer or profiler.");
 
+PyDoc_STRVAR(in_hand_doc,
+"_in_hand(frame, /)\n--\n\n"
+"Addresses of objects that a frame that runs is working on, and of others that\n"
+"are no more; none from CPython 3.14 on.");
+
+static PyObject *
+in_hand(PyObject *Py_UNUSED(module), PyObject *frame)
+{
+    const uintptr_t *slots;
+    if (!PyFrame_Check(frame)) {
+        PyErr_SetString(PyExc_TypeError, "_in_hand() wants a frame");
+        return NULL;
+    }
+    Py_ssize_t n = value_stack(frame, &slots);
+    PyObject *found = PyTuple_New(n);
+    for (Py_ssize_t i = 0; found != NULL && i < n; i++) {
+        PyObject *address = PyLong_FromVoidPtr((void *)slots[i]);
+        if (address == NULL) {
+            Py_CLEAR(found);
+        }
+        else {
+            PyTuple_SET_ITEM(found, i, address);
+        }
+    }
+    return found;
+}
+
+PyDoc_STRVAR(variables_doc,
+"_variables(generator, /)\n--\n\n"
+"The variables of a generator or coroutine that waits, as a dict, without a\n"
+"frame object being made, which would stay.  Of one that runs: none.");
+
 static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
     {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},
+    {"_in_hand", in_hand, METH_O, in_hand_doc},
+    {"_variables", mo_variables, METH_O, variables_doc},
     {NULL, NULL, 0, NULL},
 };
 

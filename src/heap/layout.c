@@ -76,7 +76,7 @@ keys_bytes(unsigned int log2_size, unsigned int log2_index_bytes, bool general)
 #define DICT_OBJECT_BYTES (sizeof(PyDictObject) + 2 * sizeof(void *))
 
 size_t
-mo_dict_bytes(size_t length)
+mo_dict_bytes(size_t length, bool all_keys_str)
 {
     unsigned int log2 = 3;
     while (usable(log2) < length) {
@@ -85,7 +85,7 @@ mo_dict_bytes(size_t length)
     /* Indices have 1, 2, 4 or 8 bytes. */
     unsigned int width = log2 < 8 ? 0 : log2 < 16 ? 1 : log2 < 32 ? 2 : 3;
     return mo_rounded(DICT_OBJECT_BYTES) +
-           (length != 0 ? keys_bytes(log2, log2 + width, false) : 0);
+           (length != 0 ? keys_bytes(log2, log2 + width, !all_keys_str) : 0);
 }
 
 static size_t

@@ -58,7 +58,7 @@ size_t
 mo_list_bytes(size_t length);
 
 size_t
-mo_dict_bytes(size_t length);
+mo_dict_bytes(size_t length, bool all_keys_str);
 
 size_t
 mo_set_bytes(size_t length);

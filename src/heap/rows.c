@@ -80,12 +80,14 @@ node_of_items(mo_scan *scan, uint32_t parent)
     return node;
 }
 
-/* A name that is the key of a dict has been hashed; one that is not is a root's. */
+/* A name that is the key of a dict has been hashed; one that is not is a root's, or
+ * a function's, of which equal ones may have been or not. */
 static uint64_t
-hash_of_name(PyObject *name)
+hash_of_name(mo_step step, PyObject *name)
 {
     Py_hash_t known = ((PyASCIIObject *)name)->hash;
-    return known != -1 ? (uint64_t)known : mo_content_hash(name);
+    return known != -1 && step != MO_STEP_CALL ? (uint64_t)known
+                                               : mo_content_hash(name);
 }
 
 /* Nodes with the same parent, step and name are one; names are equal if their
@@ -95,7 +97,7 @@ find_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
 {
     uint64_t hash = 0;
     if (name != NULL) {
-        hash = PyUnicode_Check(name) ? hash_of_name(name)
+        hash = PyUnicode_Check(name) ? hash_of_name(step, name)
                                      : (uint64_t)(uintptr_t)name;
     }
     uint64_t key = mix(mix(parent, (uint64_t)step), hash);

@@ -12,6 +12,7 @@
 
 #include "heap/block.h"
 #include "heap/findings.h"
+#include "heap/generator.h"
 #include "heap/layout.h"
 
 #include <string.h>
@@ -259,6 +260,41 @@ visit_traversed(PyObject *obj, void *argument)
     return t->scan->out_of_memory;
 }
 
+/* What a function has in a variable; what is in no variable is an item. */
+static int
+visit_variable(PyObject *name, PyObject *value, void *argument)
+{
+    traversal *t = argument;
+    mo_place *place = &t->place;
+    mo_place named = {
+        .parent = place->parent, .step = MO_STEP_ATTRIBUTE, .name = name};
+    if (name != NULL) {
+        place = &named;
+        if (PyCell_Check(value) && mo_scan_meets(t->scan, value)) {
+            mo_scan_count(t->scan, &PyCell_Type, 1, mo_object_bytes(value));
+            value = PyCell_GET(value);
+        }
+    }
+    if (value != NULL) {
+        visit(t->scan, value, place);
+    }
+    return t->scan->out_of_memory;
+}
+
+/* Its variables are named after its function, wherever it is itself: what waits is
+ * somewhere in an event loop.  A generator expression's name would tell nothing. */
+static void
+walk_generator(mo_scan *scan, PyObject *generator, uint32_t node)
+{
+    PyCodeObject *code = mo_generator_code(generator);
+    if (scan->everything && code != NULL &&
+        PyUnicode_READ_CHAR(code->co_name, 0) != '<') {
+        node = mo_scan_node(scan, 0, MO_STEP_CALL, code->co_qualname);
+    }
+    traversal t = {scan, {.parent = node, .step = MO_STEP_ITEM}, true};
+    (void)mo_generator_traverse(generator, visit_variable, &t);
+}
+
 /* Any object: what its type's layout tells by name, then the containers among
  * what tp_traverse tells, and all of that where nothing was told by name. */
 static void
@@ -278,6 +314,9 @@ walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
     PyTypeObject *type = Py_TYPE(obj);
     if (walked && mo_has_only_attributes(type)) {
         (void)visit_traversed((PyObject *)type, &t);
+    }
+    else if (!walked && mo_is_generator(obj)) {
+        walk_generator(scan, obj, node);
     }
     else if (type->tp_traverse != NULL) {
         (void)type->tp_traverse(obj, visit_traversed, &t);
@@ -365,6 +404,7 @@ mo_scan_init(mo_scan *scan, bool everything)
     memset(scan, 0, sizeof(*scan));
     scan->everything = everything;
     scan->node_index.is_map = scan->type_index.is_map = true;
+    scan->in_hand.is_map = true;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
     if (scan->nodes == NULL) {
@@ -381,6 +421,7 @@ mo_scan_clear(mo_scan *scan)
     mo_marks_clear(&scan->met);
     mo_table_clear(&scan->contents);
     mo_order_clear(&scan->order);
+    mo_table_clear(&scan->in_hand);
     mo_table_clear(&scan->node_index);
     mo_table_clear(&scan->type_index);
     mo_block_free(scan->nodes, scan->nodes_capacity * sizeof(mo_node));
@@ -397,10 +438,33 @@ mo_scan_reserve(mo_scan *scan, PyObject *root)
     (void)mo_scan_meets(scan, root);
 }
 
+static uint32_t
+root_node(mo_scan *scan, PyObject *name)
+{
+    if (!PyCode_Check(name)) {
+        return mo_scan_node(scan, 0, MO_STEP_ROOT, name);
+    }
+    PyObject *function = ((PyCodeObject *)name)->co_qualname;
+    return mo_scan_node(scan, 0, MO_STEP_CALL, function);
+}
+
+void
+mo_scan_in_hand(mo_scan *scan, PyObject *name, const uintptr_t *addresses,
+                Py_ssize_t n)
+{
+    uint32_t node = root_node(scan, name);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (addresses[i] != 0) {
+            int added = mo_table_add(&scan->in_hand, addresses[i], node);
+            scan->out_of_memory |= added < 0;
+        }
+    }
+}
+
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace)
 {
-    uint32_t node = mo_scan_node(scan, 0, MO_STEP_ROOT, name);
+    uint32_t node = root_node(scan, name);
     if (!namespace) {
         if (mo_is_container(root)) {
             push(scan, root, 0, node);
@@ -430,7 +494,8 @@ mo_scan_tracked(mo_scan *scan, PyObject *obj)
 {
     if (!scan->out_of_memory && mo_scan_meets(scan, obj)) {
         PyObject *type = (PyObject *)Py_TYPE(obj);
-        push(scan, obj, 0, mo_scan_node(scan, 0, MO_STEP_UNNAMED, type));
+        uint32_t parent = mo_table_get(&scan->in_hand, (uintptr_t)obj, 0);
+        push(scan, obj, 0, mo_scan_node(scan, parent, MO_STEP_UNNAMED, type));
         walk_pending(scan);
     }
 }
@@ -464,13 +529,15 @@ void
 mo_scan_finish(mo_scan *scan)
 {
     mo_find_last_duplicates(scan);
+    mo_find_holders(scan);
 }
 
 size_t
 mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
-           mo_order_bytes(&scan->order) + mo_table_bytes(&scan->node_index) +
+           mo_order_bytes(&scan->order) + mo_table_bytes(&scan->in_hand) +
+           mo_table_bytes(&scan->node_index) +
            mo_table_bytes(&scan->type_index) +
            scan->nodes_capacity * sizeof(mo_node) +
            scan->rows_capacity * sizeof(mo_row) +

@@ -28,6 +28,7 @@ typedef enum {
     MO_STEP_KEY,       /* name: a str, the key of a dict's value */
     MO_STEP_KEYS,      /* the keys of a dict */
     MO_STEP_ITEM,      /* any item, or whatever else an object refers to */
+    MO_STEP_CALL,      /* name: a function's; its variables are attributes */
 } mo_step;
 
 typedef struct {
@@ -130,6 +131,7 @@ typedef struct {
     /* The latest, a ring: looked up once their place is in the cache. */
     mo_candidate candidates[MO_CANDIDATES];
     size_t n_candidates; /* that there have been, ever */
+    mo_table in_hand;    /* from addresses that may be objects' to nodes */
     mo_table node_index; /* of all nodes but those of items */
     mo_table type_index; /* of the rows that are one for a type */
     mo_node *nodes;      /* owned; node 0 is nowhere */
@@ -163,9 +165,15 @@ void
 mo_scan_reserve(mo_scan *scan, PyObject *root);
 
 /* Walks what a reserved root owns.  The items of a namespace, an exact dict,
- * are attributes of `name`. */
+ * are attributes of `name`, or of a call of what has that code. */
 void
 mo_scan_root(mo_scan *scan, PyObject *name, PyObject *root, bool namespace);
+
+/* Says that a function that runs may have these in hand: if one is an object that
+ * the collector tracks, it is named after the function, or module. */
+void
+mo_scan_in_hand(mo_scan *scan, PyObject *name, const uintptr_t *addresses,
+                Py_ssize_t n);
 
 /* Walks an object that the collector tracks, unless it was met before. */
 void

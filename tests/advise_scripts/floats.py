@@ -4,18 +4,23 @@ import sys
 from array import array
 
 N = int(sys.argv[1])
-SWAPPED = "swapped" in sys.argv
+
+
+def is_swapped(name: str) -> bool:
+    return "swapped" in sys.argv or name in sys.argv
 
 
 def floats(start: float) -> object:
     values = (start + i for i in range(N))
-    return array("d", values) if SWAPPED else list(values)
+    return array("d", values) if is_swapped("values") else list(values)
 
 
 values = floats(0.5)
-fixed = tuple(i * 0.25 for i in range(0 if SWAPPED else N))
-if SWAPPED:
+fixed: object = None
+if is_swapped("fixed"):
     fixed = array("d", (i * 0.25 for i in range(N)))
+else:
+    fixed = tuple(i * 0.25 for i in range(N))
 
 zeros = [0.0] * 10
 few = [1.5, 2.5, 3.5]

@@ -4,14 +4,17 @@ import sys
 from array import array
 
 N = int(sys.argv[1])
-SWAPPED = "swapped" in sys.argv
 
-if SWAPPED:
+
+def is_swapped(name: str) -> bool:
+    return "swapped" in sys.argv or name in sys.argv
+
+
+if is_swapped("values"):
     values = array("q", (i * 7919 % 1_000_003 * 1000 for i in range(N)))
-    steps = range(0, 2 * N, 2)
 else:
     values = [i * 7919 % 1_000_003 * 1000 for i in range(N)]
-    steps = [i * 2 for i in range(N)]
+steps = range(0, 2 * N, 2) if is_swapped("steps") else [i * 2 for i in range(N)]
 
 few = [1, 2, 3]
 huge = [2**70 + i * i for i in range(10)]

@@ -5,13 +5,16 @@ import sys
 import memopt
 
 N = int(sys.argv[1])
-SWAPPED = "swapped" in sys.argv
-keep = memopt.InternPool().intern if SWAPPED else (lambda text: text)
+pool = memopt.InternPool()
+
+
+def keep(text: str, name: str) -> str:
+    return pool.intern(text) if "swapped" in sys.argv or name in sys.argv else text
 
 
 def record(i: int) -> dict[str, object]:
-    city, size = (keep(name.decode()) for name in (b"key city", b"key size"))
-    return {city: keep(f"city number {i % 10}"), size: i + 1000}
+    city, size = (keep(key.decode(), "keys") for key in (b"key city", b"key size"))
+    return {city: keep(f"city number {i % 10}", "city"), size: i + 1000}
 
 
 records = [record(i) for i in range(N)]

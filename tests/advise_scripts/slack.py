@@ -3,7 +3,11 @@
 import sys
 
 N = int(sys.argv[1])
-SWAPPED = "swapped" in sys.argv
+
+
+def is_swapped(name: str) -> bool:
+    return "swapped" in sys.argv or name in sys.argv
+
 
 emptied_list = [None] * N
 while len(emptied_list) > N // 2 + 1:
@@ -14,9 +18,11 @@ for i in range(100, N):
 emptied_set = set(range(N))
 for i in range(100, N):
     emptied_set.discard(i)
-if SWAPPED:
+if is_swapped("emptied_list"):
     emptied_list = list(emptied_list)
+if is_swapped("emptied_dict"):
     emptied_dict = dict(emptied_dict)
+if is_swapped("emptied_set"):
     emptied_set = set(emptied_set)
 
 grown: list[int] = []
