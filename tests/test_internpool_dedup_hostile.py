@@ -392,13 +392,21 @@ class TestKeysOfManyKinds:
 class TestCodeRunByANameInAClass:
     """It may empty what is walked, whose items nothing else holds."""
 
-    @pytest.mark.parametrize("kind", [list, dict])
-    def test_of_tuples(self, kind: type) -> None:
+    @pytest.mark.parametrize(
+        "hold",
+        [
+            list,
+            set,
+            dict.fromkeys,
+            lambda pairs: dict(enumerate(pairs)),
+            lambda pairs: {fresh(f"k{i}"): pair for i, pair in enumerate(pairs)},
+        ],
+        ids=["list", "set", "keys", "values", "values under strings"],
+    )
+    def test_of_tuples(self, hold: Callable[[list[Any]], Any]) -> None:
         armed = Armed()
         pair = armed.kind_of_tuple()
-        holder: Any = [pair((fresh("a"), fresh("b"))) for _ in range(20)]
-        if kind is dict:
-            holder = {fresh(f"k{i}"): pair for i, pair in enumerate(holder)}
+        holder = hold([pair((fresh("a"), fresh(f"b{i}"))) for i in range(20)])
         armed.target = holder
         InternPool().dedup(holder)
         assert armed.ran == 1
