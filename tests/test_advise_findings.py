@@ -73,8 +73,8 @@ def rounded(size):
 def traced(path, size, *arguments):
     gc.collect()
     tracemalloc.start()
-    code, module = target.load_script(str(path))
-    assert target.run(code, module, [str(size), *arguments]) == 0
+    code, module = target.load_script(str(path), [str(size), *arguments])
+    assert target.run(code, module) == 0
     gc.collect()
     traces = tracemalloc.take_snapshot().traces
     tracemalloc.stop()
