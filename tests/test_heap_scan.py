@@ -250,6 +250,18 @@ def test_everything_reaches_what_no_module_names() -> None:
     assert marker
 
 
+def test_roots_of_equal_names_are_one() -> None:
+    names = ["".join(["ro", "ot"]) for _ in range(2)]
+    assert {names[0]: 1}  # which hashes one of them, and not the other
+    texts = [[f"text {i % 2}" for i in range(10)] for _ in names]
+    roots = tuple(
+        (name, [each], False) for name, each in zip(names, texts, strict=True)
+    )
+    found, _, _ = _memopt._scan_heap(roots, False)
+    paths = [row[1] for row in found if row[0] == "strings"]
+    assert paths == [(("root", "root"), ("item", None), ("item", None))]
+
+
 class Link:
     """Found by nobody but the collector, which knows it before what it refers to."""
 

@@ -80,14 +80,14 @@ node_of_items(mo_scan *scan, uint32_t parent)
     return node;
 }
 
-/* A name that is the key of a dict has been hashed; one that is not is a root's, or
- * a function's, of which equal ones may have been or not. */
+/* The key of a dict, or a variable, has been hashed; of equal names of roots or
+ * functions one may have been and another not. */
 static uint64_t
 hash_of_name(mo_step step, PyObject *name)
 {
     Py_hash_t known = ((PyASCIIObject *)name)->hash;
-    return known != -1 && step != MO_STEP_CALL ? (uint64_t)known
-                                               : mo_content_hash(name);
+    bool is_key = step == MO_STEP_ATTRIBUTE || step == MO_STEP_KEY;
+    return is_key && known != -1 ? (uint64_t)known : mo_content_hash(name);
 }
 
 /* Nodes with the same parent, step and name are one; names are equal if their
