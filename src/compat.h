@@ -767,7 +767,8 @@ PyAPI_FUNC(int) _PyObject_DebugMallocStats(FILE *out);
 
 /* Where a frame that runs, of this code, has what it is working on, which no other
  * object refers to; returns for how many there is room.  What lies there may be of
- * before, and freed: addresses to compare with. */
+ * before, and freed: addresses to compare with.  They may move whenever something
+ * runs; a frame that has ended has as much room. */
 #if PY_VERSION_HEX < 0x030E0000
 /* The begin of struct _frame, the same from 3.11 to 3.13
  * (Include/internal/pycore_frame.h).  In a generator, what its frame has beside

@@ -157,6 +157,24 @@ def test_variables_while_it_runs_are_none() -> None:
     assert _memopt._variables(generator) == {"a": [1.5], "generator": generator}
 
 
+def test_variables_while_what_it_called_runs() -> None:
+    """CPython puts down where its stack ends as it calls a function in Python."""
+
+    def looks() -> Any:
+        return _memopt._variables(generator)
+
+    def calls() -> Any:
+        a = [1.5]
+        yield looks()
+        return a
+
+    generator = calls()
+    found = next(generator)
+    waiting = _memopt._variables(generator)
+    assert waiting["a"] == [1.5]
+    assert found in ({}, waiting)
+
+
 def test_variables_of_something_else() -> None:
     for other in (None, plain, iter([]), type, pause().gi_frame):
         with pytest.raises(TypeError, match="wants a generator"):
@@ -327,6 +345,44 @@ def test_what_is_in_hand() -> None:
     pair = ([1.5], _memopt._in_hand(sys._getframe()))
     assert id(pair[0]) in pair[1]
     assert len(pair[1]) == sys._getframe().f_code.co_stacksize
+
+
+@told_until_313
+def test_what_is_in_hand_of_a_frame_that_ends_meanwhile() -> None:
+    """Up to CPython 3.11 the collector may run as the addresses are asked for."""
+    space: dict[str, Any] = {}
+    held = "held, " * 24
+    exec(f"def waits(held):\n    yield\n    return [{held}(yield)]\n", space)
+    waits = space["waits"]
+    marker: list[object] = []
+    others: list[Any] = []
+
+    class Ends:
+        def __del__(self) -> None:
+            kept.clear()  # the generator, whose memory the next one gets
+            others.append(waits(marker))
+            next(others[0])
+            next(others[0])
+
+    kept = [waits(None)]
+    next(kept[0])
+    frame = kept[0].gi_frame
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        ring: Any = Ends()
+        ring.own = ring
+        del ring
+        gc.set_threshold(1)
+        gc.enable()
+        addresses = _memopt._in_hand(frame)
+    finally:
+        gc.enable()
+        gc.set_threshold(*thresholds)
+    assert others
+    assert len(addresses) >= 24
+    assert addresses.count(id(marker)) < 24
 
 
 @told_until_313

@@ -656,5 +656,9 @@ def test_the_heap_scan_refuses_a_free_threaded_cpython() -> None:
     if free_threaded:
         with pytest.raises(NotImplementedError, match="free-threaded"):
             memopt.advise()
+        inner: list[Any] = [_memopt._object_bytes, _memopt._in_hand, _memopt._variables]
+        for refuses in inner:
+            with pytest.raises(NotImplementedError, match="free-threaded"):
+                refuses(None)
     else:
         assert memopt.advise([1.0]) is not None

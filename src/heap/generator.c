@@ -93,7 +93,7 @@ add_variable(PyObject *name, PyObject *value, void *variables)
 }
 
 PyObject *
-mo_variables(PyObject *Py_UNUSED(module), PyObject *generator)
+mo_variables(PyObject *generator)
 {
     if (!mo_is_generator(generator)) {
         PyErr_SetString(PyExc_TypeError,

@@ -8,7 +8,7 @@
 bool
 mo_is_generator(PyObject *obj);
 
-/* The code that it runs, borrowed; from 3.12 on NULL if it has ended. */
+/* The code that it runs, borrowed; may be NULL if it has ended. */
 PyCodeObject *
 mo_generator_code(PyObject *generator);
 
@@ -16,14 +16,14 @@ mo_generator_code(PyObject *generator);
 typedef int (*mo_visit_variable)(PyObject *name, PyObject *value,
                                  void *argument);
 
-/* Its tp_traverse, which tells of no variables while it runs.  What functions
+/* Its tp_traverse, which may tell of no variables while it runs.  What functions
  * within it use is in cells. */
 int
 mo_generator_traverse(PyObject *generator, mo_visit_variable visit,
                       void *argument);
 
-/* The variables of one that waits, as a dict. */
+/* The variables of one that waits, as a dict; TypeError for another object. */
 PyObject *
-mo_variables(PyObject *module, PyObject *generator);
+mo_variables(PyObject *generator);
 
 #endif

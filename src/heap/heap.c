@@ -313,24 +313,36 @@ PyDoc_STRVAR(in_hand_doc,
 "Addresses of objects that a frame that runs is working on, and of others that\n"
 "are no more; none from CPython 3.14 on.");
 
+static int
+require_frame(PyObject *obj)
+{
+    if (PyFrame_Check(obj)) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_TypeError, "_in_hand() wants a frame");
+    return -1;
+}
+
 static PyObject *
 in_hand(PyObject *Py_UNUSED(module), PyObject *frame)
 {
     const uintptr_t *slots;
-    if (!PyFrame_Check(frame)) {
-        PyErr_SetString(PyExc_TypeError, "_in_hand() wants a frame");
+    if (require_gil() < 0 || require_frame(frame) < 0) {
         return NULL;
     }
+    PyObject *found = PyTuple_New(value_stack(frame, &slots));
+    if (found == NULL) {
+        return NULL;
+    }
+    /* Asked for again: the collector may have run, and so the frame have ended. */
     Py_ssize_t n = value_stack(frame, &slots);
-    PyObject *found = PyTuple_New(n);
-    for (Py_ssize_t i = 0; found != NULL && i < n; i++) {
+    for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *address = PyLong_FromVoidPtr((void *)slots[i]);
         if (address == NULL) {
-            Py_CLEAR(found);
+            Py_DECREF(found);
+            return NULL;
         }
-        else {
-            PyTuple_SET_ITEM(found, i, address);
-        }
+        PyTuple_SET_ITEM(found, i, address);
     }
     return found;
 }
@@ -338,7 +350,13 @@ in_hand(PyObject *Py_UNUSED(module), PyObject *frame)
 PyDoc_STRVAR(variables_doc,
 "_variables(generator, /)\n--\n\n"
 "The variables of a generator or coroutine that waits, as a dict, without a\n"
-"frame object being made, which would stay.  Of one that runs: none.");
+"frame object being made, which would stay.  Of one that runs maybe none.");
+
+static PyObject *
+variables(PyObject *module, PyObject *generator)
+{
+    return require_gil() < 0 ? NULL : mo_variables(generator);
+}
 
 static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
@@ -347,7 +365,7 @@ static PyMethodDef heap_methods[] = {
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},
     {"_in_hand", in_hand, METH_O, in_hand_doc},
-    {"_variables", mo_variables, METH_O, variables_doc},
+    {"_variables", variables, METH_O, variables_doc},
     {NULL, NULL, 0, NULL},
 };
 
