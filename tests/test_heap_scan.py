@@ -308,6 +308,27 @@ def test_everything_is_found_within_a_collection() -> None:
     assert found == [len(kept)]
 
 
+def test_everything_is_found_beside_what_came_back_to_life() -> None:
+    """Which the collector notes in the very pointers that its lists have."""
+    back: list[Any] = []
+
+    class Returns:
+        def __init__(self) -> None:
+            self.own = self
+
+        def __del__(self) -> None:
+            back.append(self)
+
+    for _ in range(100):
+        Returns()
+    gc.collect()
+    rows, _, _ = _memopt._scan_heap((), True)
+    found = [row[4] for row in rows if row[0] == "type" and row[2] is Returns]
+    assert found == [len(back)] == [100]
+    for each in back:
+        del each.own
+
+
 def test_everything_is_what_the_collector_tracks() -> None:
     run_in_fresh_process(
         """
