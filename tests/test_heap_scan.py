@@ -262,6 +262,12 @@ def test_roots_of_equal_names_are_one() -> None:
     assert paths == [(("root", "root"), ("item", None), ("item", None))]
 
 
+def test_empty_containers_in_one_place_are_counted_by_type() -> None:
+    root = [make() for _ in range(50) for make in (dict, set, list)]
+    found = {row[2]: row[4] for row in scan(root) if row[0] == "empty"}
+    assert found == {dict: 50, set: 50, list: 50}
+
+
 class Link:
     """Found by nobody but the collector, which knows it before what it refers to."""
 
