@@ -99,21 +99,23 @@ OWN = sys.modules["__main__"]
 MIN, SMALL = int(sys.argv[2]), int(sys.argv[3])
 sizes, parts = json.loads(sys.argv[4])
 folder = pathlib.Path(sys.argv[1])
-results = {
-    name: {
-        "plain": run(folder / name, SMALL),
-        "swapped": run(folder / name, SMALL, "swapped"),
-        "large": run(folder / name, size, measure=True),
-        "large swapped": run(folder / name, size, "swapped"),
-        "traced": traced(folder / name, size),
-        "traced swapped": {
-            path: traced(folder / name, size, part)
-            for path, part in parts[name].items()
-        },
+def all_results():  # so that what it holds is not a part of __main__
+    return {
+        name: {
+            "plain": run(folder / name, SMALL),
+            "swapped": run(folder / name, SMALL, "swapped"),
+            "large": run(folder / name, size, measure=True),
+            "large swapped": run(folder / name, size, "swapped"),
+            "traced": traced(folder / name, size),
+            "traced swapped": {
+                path: traced(folder / name, size, part)
+                for path, part in parts[name].items()
+            },
+        }
+        for name, size in sizes.items()
     }
-    for name, size in sizes.items()
-}
-print("RESULTS" + json.dumps(results))
+
+print("RESULTS" + json.dumps(all_results()))
 """
 
 
