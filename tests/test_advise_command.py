@@ -188,6 +188,39 @@ def test_interrupted_script(script: Any) -> None:
     assert ours.stderr.count("Traceback") == 1
 
 
+INTERRUPTED_WAIT = """
+import os, signal, sys, threading, time
+goes_on = threading.Event()
+def work():
+    # Until the main thread waits: threading has been told then, or the advisor's.
+    while "join" not in waiting() and "_shutdown" not in waiting():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+    goes_on.wait(5)
+def waiting():
+    frame, names = sys._current_frames()[threading.main_thread().ident], []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
+threading.Thread(target=work).start()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing sends Ctrl-C to itself")
+def test_interrupt_while_threads_are_waited_for(script: Any) -> None:
+    """python prints it, and goes on."""
+    path = script(INTERRUPTED_WAIT)
+    ours, theirs = advise(path), run(path)
+    assert ours.returncode == theirs.returncode == 0, ours.stderr
+    for each in (ours, theirs):
+        assert each.stderr.count("Traceback") == 1
+        assert each.stderr.count("KeyboardInterrupt") == 1
+    assert ours.stderr.startswith("Exception ignored in: <module 'threading' ")
+    assert "memopt advise: no findings" in ours.stderr
+    assert "target.py" not in ours.stderr
+
+
 CLOSED = {
     "import sys; sys.stderr.close()": 0,
     "import sys; sys.__stderr__.close(); sys.stderr = None": 0,
