@@ -115,6 +115,25 @@ def test_at_the_end_one_that_was_interrupted_is_not_waited_for(patience: float) 
     assert sender.errand.result is None
 
 
+def test_another_thread_does_not_cancel_what_is_done_just_now() -> None:
+    """Who forks, say; one that is not begun it does cancel."""
+
+    def cancel() -> int:
+        thread = threading.Thread(target=sender.errand.cancel)
+        thread.start()
+        thread.join()
+        return 1
+
+    sender = Sender(cancel)
+    run_until_over(sender)
+    assert sender.done
+    assert sender.errand.result == 1
+    sender = Sender(lambda: 1)
+    cancel()
+    run_until_over(sender)
+    assert sender.errand.result is None
+
+
 def test_cancelling_what_is_over() -> None:
     sender = Sender(lambda: 1)
     run_until_over(sender)

@@ -262,6 +262,17 @@ def test_strings_that_are_copies_of_others(count: int, copies: int, told: str) -
 
 
 @pytest.mark.parametrize(
+    ("copies", "entries", "told"), [(20_000, "20000", True), (19_999, "", False)]
+)
+def test_what_only_others_elsewhere_equal_needs_these_in_the_pool(
+    copies: int, entries: str, told: bool
+) -> None:
+    finding = string_finding("x", 20_000, copies)
+    assert f"memopt.InternPool({entries})\n" in finding.swap
+    assert finding.caveat.endswith("looked up in the same `pool`") == told
+
+
+@pytest.mark.parametrize(
     ("example", "told"),
     [
         ("a\nb", "'a\\nb'"),

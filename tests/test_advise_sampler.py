@@ -424,3 +424,18 @@ def test_program_that_ends_within_a_long_call(
     best = advise(program, 10, True).best
     assert program.reasons == ["busy"]
     assert best is not None
+
+
+@pytest.mark.usefixtures("errands")
+def test_a_peak_at_which_the_program_forks_is_looked_at_after_it(
+    advise: Callable[..., sampler.PeakSampler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The errand is given up then, and nothing is learnt of it."""
+    program = Program(lambda now: 0 if now < 1 else 100 * MB, QUICK)
+    ending = property(lambda watch: program.now < 2)
+    monkeypatch.setattr(sampler.Watch, "is_ending", ending)
+    best = advise(program, 10, True).best
+    assert program.reasons == [MEASURED]
+    assert program.begun[0] >= 2
+    assert best is not None
+    assert best.python_bytes == 100 * MB

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from threading import Lock
 from typing import Generic, TypeVar
 
 from memopt import _memopt
@@ -53,8 +53,8 @@ class Errand(Generic[Result]):
         self.seconds = 0.0
         self._do = do
         self._process = os.getpid()  # a child of fork has the same to do
-        self._claimed = Lock()  # by who does it, or gives it up
-        self._over = Lock()
+        self._claimed = threading.Lock()  # by who does it, or gives it up
+        self._over = threading.Lock()
         self._over.acquire()
 
     def send(self, patience: float) -> bool:
@@ -69,14 +69,15 @@ class Errand(Generic[Result]):
         return True
 
     def cancel(self) -> None:
-        """By the main thread, which is not doing it: not to be waited for any longer.
+        """Not to be waited for any longer, unless the main thread is doing it.
 
-        It may have begun, and been interrupted before it was to say that it is over:
-        an interrupt comes despite ``no_signals`` if a thread that Python does not know,
-        or Windows, took the signal.
+        That is not, if it calls this, but may have begun, and been interrupted before
+        it was to say that it is over: an interrupt comes despite ``no_signals`` if a
+        thread that Python does not know, or Windows, took the signal.
         """
-        self._claimed.acquire(blocking=False)
-        if self._over.locked():
+        is_given_up = self._claimed.acquire(blocking=False)
+        is_main = threading.get_ident() == threading.main_thread().ident
+        if (is_given_up or is_main) and self._over.locked():
             self._over.release()
 
     def _run(self) -> None:

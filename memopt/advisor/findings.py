@@ -67,12 +67,10 @@ def _variable(row: Row) -> str:
 
 
 def _pool(row: Row) -> str:
-    distinct = row.count - row.items
-    return (
-        "memopt.InternPool()"
-        if distinct <= 16384
-        else (f"memopt.InternPool({distinct})")
-    )
+    # How many there are of those that only others elsewhere equal is not known.
+    distinct = row.count - row.items or row.count
+    entries = distinct if distinct > 16384 else ""
+    return f"memopt.InternPool({entries})"
 
 
 def _copies(row: Row, what: str) -> str:
@@ -84,11 +82,19 @@ def _copies(row: Row, what: str) -> str:
     return f"{row.count:,} {what}s, all equal to others elsewhere"
 
 
+def _and_elsewhere(row: Row, holder: str) -> str:
+    """What has to be added if there is nothing to share but with other places."""
+    if row.items < row.count:
+        return ""
+    return f"; those elsewhere have to be looked up in the same `{holder}`"
+
+
 def _strings(row: Row) -> _Advice:
     return _Advice(
         _copies(row, "string"),
         _diff("text = …", f"pool = {_pool(row)}", "text = pool.intern(…)"),
-        "equal strings become one object, which only `is` and `id` can tell",
+        "equal strings become one object, which only `is` and `id` can tell"
+        + _and_elsewhere(row, "pool"),
         "high",
     )
 
@@ -97,7 +103,8 @@ def _bytes(row: Row) -> _Advice:
     return _Advice(
         _copies(row, "bytes object"),
         _diff("data = …", "seen = {}", "data = seen.setdefault(data, data)"),
-        "`seen` keeps one of each alive until it is dropped",
+        "`seen` keeps one of each alive until it is dropped"
+        + _and_elsewhere(row, "seen"),
         "high",
     )
 
@@ -107,7 +114,7 @@ def _tuples(row: Row) -> _Advice:
         _copies(row, "tuple"),
         _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
         "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
-        "and (True,) for equal",
+        "and (True,) for equal" + _and_elsewhere(row, "seen"),
         "medium",
     )
 

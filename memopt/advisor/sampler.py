@@ -7,10 +7,11 @@ import tracemalloc
 from collections.abc import Callable
 
 from memopt import _memopt, memory_info
-from memopt.advisor.errand import Errand, block_signals
+from memopt.advisor.errand import Errand
 from memopt.advisor.idle import others_asleep
 from memopt.advisor.report import Report, with_measures
 from memopt.advisor.verify import Unmeasured
+from memopt.advisor.watch import Watch
 
 # How often resident memory is read, in seconds: 5 microseconds each time.  At 0.05 a
 # peak that lasts 0.1 s is missed now and then; no program was slower by 0.01 than
@@ -48,8 +49,8 @@ PATIENCE = 2.0
 FOREVER = -1.0  # but for its end
 
 
-class PeakSampler(threading.Thread):
-    """A thread that calls ``scan`` at high-water marks of resident memory.
+class PeakSampler:
+    """Calls ``scan`` at high-water marks of resident memory, from a thread.
 
     Scans stop the program, so they are rationed: to ``FREE_SECONDS``, or ``SHARE``
     of the time since the start, less what the last will take.  ``best`` is the
@@ -65,14 +66,13 @@ class PeakSampler(threading.Thread):
         scan: Callable[[Unmeasured | None], Report],
         measure: Callable[[int], Report] | None = None,
     ) -> None:
-        super().__init__(name="memopt-advise", daemon=True)
         self.best: Report | None = None
         self.measure_seconds = 0.0
         self._scan = scan
         self._measure = measure
         self._errand: Errand[Report] | None = None
         self._own_peak = memory_info().peak_resident or 0  # or from before the start
-        self._ended = threading.Event()
+        self._watch = Watch(self._look, INTERVAL, self._cancel)
         self._started_at = time.perf_counter()
         self._spent = 0.0
         self._seconds = 0.0  # of the last scan
@@ -82,11 +82,15 @@ class PeakSampler(threading.Thread):
         self._measured = 0  # and when measured last
         self._owed = 0  # and when best was not measured, for want of time
 
+    def start(self) -> None:
+        self._watch.start()
+
     def stop(self) -> None:
-        self._ended.set()
+        self._watch.stop()
+
+    def _cancel(self) -> None:
         if self._errand is not None:
             self._errand.cancel()
-        self.join()
 
     def missed_peak(self, peak: int | None, report: Report) -> int | None:
         """The peak of what was resident, if that was far more than in the report.
@@ -98,11 +102,6 @@ class PeakSampler(threading.Thread):
             return None
         least = max(seen * STALLED_GROWTH, seen + LEAST_GROWTH, self._own_peak)
         return peak if peak > least else None
-
-    def run(self) -> None:
-        block_signals()
-        while not self._ended.wait(INTERVAL):
-            self._look()
 
     def _look(self) -> None:
         resident = _memopt._resident() or 0
@@ -119,12 +118,16 @@ class PeakSampler(threading.Thread):
         if self._spent + expected > self._budget(expected):
             return
         report, seconds = self._measured_scan(resident)
+        if report is None and self._watch.is_ending:  # for a fork, say
+            return
         self._learn(seconds, resident)
         self._owed = resident if self._keep(report) and self._lacks_time() else 0
 
     def _measure_again(self, resident: int) -> None:
         """What is still there, and there was no time for; but not a third time."""
         report, seconds = self._measured_scan(resident)
+        if report is None and self._watch.is_ending:
+            return
         self._spent += seconds
         self._keep(report)
         self._owed = 0
@@ -173,13 +176,13 @@ class PeakSampler(threading.Thread):
         reason = self._hindrance(resident)
         if reason is not None:
             return self._plain_scan(reason)
-        self._measured = resident
         measure = functools.partial(self._measure, self._least())
         errand = self._send(measure, PATIENCE)
         report, seconds = errand.result, errand.seconds
-        if report is None and not self._ended.is_set():
+        if report is None and not self._watch.is_ending:
             report, seconds = self._scan_within_call(measure)
         if report is not None:
+            self._measured = resident
             seconds -= report.measure_seconds
             self.measure_seconds += report.measure_seconds
             _memopt._compact()  # or what the copies took would hide what comes next
@@ -201,7 +204,8 @@ class PeakSampler(threading.Thread):
     def _send(self, do: Callable[[], Report], patience: float) -> Errand[Report]:
         """An errand that was done, or given up, as when the program has ended."""
         self._errand = errand = Errand(do)
-        if not self._ended.is_set():  # or the main thread waits, without having seen it
+        # Or the main thread waits, without having seen it.
+        if not self._watch.is_ending:
             errand.send(patience)
         return errand
 

@@ -176,11 +176,16 @@ def _join_threads() -> None:
     calls first, as it does itself at an interpreter's end.
     """
     at_end = getattr(threading, "_threading_atexits", [])
-    while at_end:
-        at_end.pop()()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    try:
+        while at_end:
+            at_end.pop()()
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+    except BaseException as error:  # an interrupt, say: python tells it and goes on
+        told = error.with_traceback(_own_traceback(error.__traceback__))
+        _say(f"Exception ignored in: {threading!r}")
+        sys.__excepthook__(type(told), told, told.__traceback__)
 
 
 def _unhandled(code: CodeType, main: ModuleType) -> BaseException | None:
