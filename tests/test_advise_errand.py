@@ -99,14 +99,23 @@ def test_at_the_end_it_is_not_waited_for(patience: float) -> None:
 
 
 @pytest.mark.parametrize("patience", [0.01, -1])
-def test_at_the_end_one_that_was_interrupted_is_not_waited_for(patience: float) -> None:
+def test_at_the_end_one_that_was_interrupted_is_not_waited_for(
+    patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between having begun and being able to say that it is over."""
     sender = Sender(lambda: 1, patience)
+    begun, ask = threading.Lock(), _memopt._ask_main_thread
+    begun.acquire()
 
     def interrupt() -> None:
+        begun.release()
         raise KeyboardInterrupt
 
+    def ask_patiently(run: Callable[[], object]) -> bool:
+        return ask(run) and begun.acquire(timeout=SOON)
+
     sender.errand._do_it = interrupt  # type: ignore[method-assign]
+    monkeypatch.setattr(_memopt, "_ask_main_thread", ask_patiently)
     with pytest.raises(KeyboardInterrupt):
         run_until_over(sender)
     sender.errand.cancel()

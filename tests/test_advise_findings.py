@@ -70,25 +70,30 @@ def bytes_in_use():
 def rounded(size):
     return -(-(size + (8 if size > 512 else 0)) // 16) * 16
 
-def traced(path, size, *arguments):
-    gc.collect()
-    tracemalloc.start()
+def ran(path, size, *arguments):
     code, module = target.load_script(str(path), [str(size), *arguments])
     assert target.run(code, module) == 0
     gc.collect()
+    return module
+
+def traced(path, size, *arguments):
+    # CPython's table of names may happen to grow: not if those that the script
+    # interns are kept by a run before.
+    kept = ran(path, size, *arguments)
+    gc.collect()
+    tracemalloc.start()
+    module = ran(path, size, *arguments)
     traces = tracemalloc.take_snapshot().traces
     tracemalloc.stop()
     sys.modules["__main__"] = OWN
-    # Not what compiling it takes: CPython's table of names may happen to grow.
+    # Not what compiling it takes.
     own = [each for each in traces if each.traceback[0].filename == str(path)]
     return sum(rounded(trace.size) for trace in own)
 
 def run(path, size, *arguments, measure=False):
     gc.collect()
     before = bytes_in_use()
-    code, module = target.load_script(str(path), [str(size), *arguments])
-    assert target.run(code, module) == 0
-    gc.collect()
+    module = ran(path, size, *arguments)
     used = bytes_in_use() - before
     least = 200_000 if measure else MIN
     found = json.loads(report.make_report(None, least, "exit", measure).to_json())

@@ -57,7 +57,10 @@ def runners(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def once_asleep() -> idle.Turns:
-    while (turns := idle.others_asleep()) is None:
+    """Not while one waits for the GIL: it has that, or is woken up, meanwhile."""
+    turns = None
+    while turns is None or turns != idle.others_asleep():
+        turns = idle.others_asleep()
         time.sleep(0.001)
     return turns
 

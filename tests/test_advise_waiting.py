@@ -146,15 +146,18 @@ def test_variables_of_coroutines(steps: int) -> None:
     assert steps == 0 or _memopt._variables(waits) == {}
 
 
-def test_variables_while_it_runs_are_none() -> None:
+def test_variables_while_it_runs() -> None:
+    """None before CPython 3.14, whose collector knows them by then."""
+
     def looks() -> Any:
         a = [1.5]
         yield _memopt._variables(generator)
         return a
 
     generator = looks()
-    assert next(generator) == {}
-    assert _memopt._variables(generator) == {"a": [1.5], "generator": generator}
+    variables = {"a": [1.5], "generator": generator}
+    assert next(generator) == ({} if sys.version_info < (3, 14) else variables)
+    assert _memopt._variables(generator) == variables
 
 
 def test_variables_while_what_it_called_runs() -> None:

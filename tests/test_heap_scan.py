@@ -643,6 +643,25 @@ def test_allocation_failures_with_all_that_the_collector_knows() -> None:
     assert kept == [[[]]] * 2000
 
 
+@pytest.mark.parametrize("before", [[], [1.5]], ids=["odd", "even"])
+def test_no_memory_for_a_row_of_a_type(before: list[float]) -> None:
+    """Nor for that of its instances, which is asked for all the same."""
+    # An odd or even number of rows is before the two of each class.
+    root = before + [type(f"C{i}", (), {})() for i in range(100)]
+    roots, expected = (("root0", root, False),), scan(root)
+
+    def check(_: object) -> None:
+        assert scan(root) == expected
+
+    failures = fail_each_allocation(
+        lambda: None,
+        lambda _: _memopt._scan_heap(roots, False),
+        check,
+        and_all_later=True,
+    )
+    assert failures > 5
+
+
 def test_allocation_failures_in_random_order() -> None:
     """Without memory to put them in order items are walked as they come."""
     root = scattered(5000)
