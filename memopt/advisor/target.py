@@ -93,7 +93,7 @@ def load_script(path: str, arguments: list[str]) -> Loaded:
     sys.argv = [path, *arguments]
     if path == "-":
         code = _compile(sys.stdin.buffer.read(), "<stdin>")
-        _lead_path("")
+        _lead_path(os.getcwd() if sys.platform == "win32" else "")
         return code, _main_module("<stdin>", None, BuiltinImporter)
     file = os.path.abspath(path)
     importer = pkgutil.get_importer(file)
