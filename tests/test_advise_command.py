@@ -190,6 +190,8 @@ def test_interrupted_script(script: Any) -> None:
 
 INTERRUPTED_WAIT = """
 import os, signal, sys, threading, time
+# A shell's background job, and what it starts, ignores SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 goes_on = threading.Event()
 def work():
     # Until the main thread waits: threading has been told then, or the advisor's.
