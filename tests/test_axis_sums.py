@@ -28,6 +28,14 @@ def each_isa() -> Iterator[Iterator[str]]:
     _memopt._set_isa(ISAS[0])
 
 
+@pytest.fixture(params=[0, 2048])
+def ahead(request: pytest.FixtureRequest) -> Iterator[int]:
+    """What processors want to be fetched ahead: which ways a kernel reads in."""
+    before = _memopt._set_ahead(request.param)
+    yield request.param
+    assert _memopt._set_ahead(before) == request.param
+
+
 def any_mean(values: Sequence[float]) -> float:
     special = special_sum(values)
     if special is not None:
@@ -122,6 +130,15 @@ def test_long_lines(
             for threads in (1, 2, 5):
                 assert_all_same(view.sum(axis=0, threads=threads), by_column)
                 assert_all_same(view.sum(axis=1, threads=threads), by_row)
+
+
+@pytest.mark.parametrize("name", ["uniform", "spread over 150"])
+@pytest.mark.parametrize("dtype", ["d", "f"])
+def test_either_way_to_read(
+    each_isa: Iterator[str], ahead: int, name: str, dtype: Any
+) -> None:
+    shapes = [(3, n) for n in (15, 16, 17, 32, 63, 64, 65, 129, 500, 2500)]
+    check_shapes(each_isa, FAMILIES[name], dtype, shapes)
 
 
 def test_a_bad_line_costs_no_other_its_sum(each_isa: Iterator[str]) -> None:

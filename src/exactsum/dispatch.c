@@ -54,7 +54,7 @@ mo_plan_begin(mo_state *state, int threads)
     return (mo_plan){
         .kernel = mo_kernel_of(state),
         .threads = threads,
-        .ahead = state->exactsum.cpu.fetches_well ? 0 : MO_AHEAD,
+        .ahead = (size_t)MO_LOAD_SIZE(&state->exactsum.ahead),
     };
 }
 
@@ -132,6 +132,27 @@ set_isa(PyObject *module, PyObject *name)
     return previous;
 }
 
+PyDoc_STRVAR(set_ahead_doc,
+"_set_ahead($module, n, /)\n--\n\n"
+"Fetch n bytes ahead of what is summed from now on, or nothing if it is 0; how\n"
+"many it was before.");
+
+static PyObject *
+set_ahead(PyObject *module, PyObject *argument)
+{
+    mo_state *state = PyModule_GetState(module);
+    const Py_ssize_t ahead = PyLong_AsSsize_t(argument);
+    if (ahead == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *previous =
+        PyLong_FromSsize_t(MO_LOAD_SIZE(&state->exactsum.ahead));
+    if (previous != NULL) {
+        MO_STORE_SIZE(&state->exactsum.ahead, ahead);
+    }
+    return previous;
+}
+
 PyDoc_STRVAR(sum_steps_doc,
 "_sum_steps($module, /)\n--\n\n"
 "What has summed since the import: (blocks by the accumulator, blocks by 1, 2,\n"
@@ -179,8 +200,10 @@ sum_attempt(PyObject *module, PyObject *args)
         mo_sum sum;
         mo_sum_init(&sum);
         sum.count = (int64_t)n;
+        const size_t ahead = (size_t)MO_LOAD_SIZE(&state->exactsum.ahead);
         mo_fpenv environment = mo_fpenv_enter();
-        bool sure = kernel->attempt[levels](block.buf, n, top, 0, &sum.total);
+        bool sure =
+            kernel->attempt[levels](block.buf, n, top, ahead, &sum.total);
         mo_fpenv_leave(&environment);
         result = sure ? mo_exactsum_new(state, &sum) : Py_NewRef(Py_None);
     }
@@ -194,6 +217,7 @@ sum_attempt(PyObject *module, PyObject *args)
 static PyMethodDef dispatch_methods[] = {
     {"_isas", isas, METH_NOARGS, isas_doc},
     {"_set_isa", set_isa, METH_O, set_isa_doc},
+    {"_set_ahead", set_ahead, METH_O, set_ahead_doc},
     {"_sum_steps", sum_steps, METH_NOARGS, sum_steps_doc},
     {"_sum_attempt", sum_attempt, METH_VARARGS, sum_attempt_doc},
     {NULL, NULL, 0, NULL},
@@ -204,5 +228,6 @@ mo_dispatch_setup(PyObject *module, mo_state *state)
 {
     state->exactsum.cpu = mo_cpu_detect();
     state->exactsum.kernel = find_kernel(&state->exactsum.cpu, NULL);
+    state->exactsum.ahead = state->exactsum.cpu.fetches_well ? 0 : MO_AHEAD;
     return PyModule_AddFunctions(module, dispatch_methods);
 }

@@ -21,6 +21,7 @@ typedef struct {
     mo_cpu cpu; /* found out once: in a virtual machine it takes 50 us */
     /* What follows is read and counted by all threads, without a lock. */
     const mo_kernel *kernel; /* static: the one that sums */
+    Py_ssize_t ahead;        /* as in mo_plan */
     /* As in mo_plan, for all calls so far. */
     mo_usage usage;
     int64_t threads_used;

@@ -45,13 +45,14 @@ add_up(const double *x, size_t n, double *sum)
 /* The items as few doubles with the same sum: how many, or 0. */
 static size_t
 condense(const mo_kernel *kernel, const void *x, size_t n, size_t size,
-         double *parts)
+         size_t ahead, double *parts)
 {
     if (n > FEWEST) {
         const mo_rows rows =
             size == sizeof(double) ? kernel->rows : kernel->rows_singles;
         const ptrdiff_t length = (ptrdiff_t)(n * size);
-        return rows(x, 1, n, length, parts) ? 2 * (size_t)kernel->lanes : 0;
+        const bool sure = rows(x, 1, n, length, ahead, parts);
+        return sure ? 2 * (size_t)kernel->lanes : 0;
     }
     if (size == sizeof(double)) {
         memcpy(parts, x, n * size);
@@ -67,13 +68,13 @@ condense(const mo_kernel *kernel, const void *x, size_t n, size_t size,
 
 bool
 mo_sum_few(const mo_kernel *kernel, const void *x, size_t n, size_t size,
-           double *sum)
+           size_t ahead, double *sum)
 {
     double parts[FEWEST];
     bool sure = false;
     if (n > 0 && n <= MO_FEW && kernel->lanes > 0) {
         const mo_fpenv environment = mo_fpenv_enter();
-        const size_t count = condense(kernel, x, n, size, parts);
+        const size_t count = condense(kernel, x, n, size, ahead, parts);
         sure = count > 0 && add_up(parts, count, sum);
         mo_fpenv_leave(&environment);
     }
@@ -84,7 +85,7 @@ mo_sum_few(const mo_kernel *kernel, const void *x, size_t n, size_t size,
 
 bool
 mo_sum_few(const mo_kernel *kernel, const void *x, size_t n, size_t size,
-           double *sum)
+           size_t ahead, double *sum)
 {
     return false;
 }

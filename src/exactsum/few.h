@@ -11,9 +11,9 @@
 #define MO_FEW 2048
 
 /* *sum = the sum of n contiguous doubles or singles (`size` is 8 or 4), rounded
- * once; or false, if that could not be proved. */
+ * once; or false, if that could not be proved.  `ahead` as of mo_rows. */
 bool
 mo_sum_few(const mo_kernel *kernel, const void *x, size_t n, size_t size,
-           double *sum);
+           size_t ahead, double *sum);
 
 #endif

@@ -79,9 +79,10 @@ typedef bool (*mo_columns)(const void *x, size_t n, size_t width,
 
 /* Makes each of n rows of `length` contiguous doubles or singles, `stride`
  * bytes from one to the next, into 2 * lanes doubles with the same sum, row
- * after row in parts; or false, with those undefined.  Not finite as above. */
+ * after row in parts; or false, with those undefined.  Not finite as above.
+ *   ahead  0 as for an attempt, or to fetch what the kernel thinks best */
 typedef bool (*mo_rows)(const void *x, size_t n, size_t length,
-                        ptrdiff_t stride, double *parts);
+                        ptrdiff_t stride, size_t ahead, double *parts);
 
 #define MO_MAX_LANES 8
 

@@ -494,7 +494,7 @@ sum_long(const job *j, size_t line, size_t n)
     const size_t width = (n + 7) / 8 * 8;
     double parts[TILE_LINES * 2 * MO_MAX_LANES], sums[2 * TILE_LINES];
     if (rows(item_at(j, line, 0), n, lines->length, lines->line_stride,
-             parts) &&
+             j->worker->ladder.ahead, parts) &&
         try_parts(j, parts, n, width, sums)) {
         conclude(j, line, n, sums, width, 2);
     }

@@ -8,27 +8,42 @@
 /* Sums side by side, and why each has a part of its own: see rounding.h. */
 #define PLAIN_CHAINS 4
 
-/* V_N doubles with the sum of n items; `ahead` as in rounding.h. */
-static MO_ALWAYS_INLINE V_T
-plain_row(const char *x, size_t n, const size_t size, size_t ahead)
+/* A vector for each chain, `gap` bytes from one to the next. */
+static MO_ALWAYS_INLINE void
+add_plain_round(V_T *c, const char *x, size_t gap, const size_t size,
+                size_t ahead)
 {
-    const size_t part = n / (PLAIN_CHAINS * V_N) * V_N;
+    for (size_t j = 0; j < PLAIN_CHAINS; j++, x += gap) {
+        if (ahead != 0) {
+            MO_PREFETCH(x + ahead);
+        }
+        c[j] = V_ADD(c[j], load(x, size));
+    }
+}
+
+/* V_N doubles with the sum of n items; the rest as in rounding.h. */
+static MO_ALWAYS_INLINE V_T
+plain_row(const char *x, size_t n, const size_t size, size_t ahead,
+          bool in_parts)
+{
+    const size_t step = V_N * size;
     V_T c[PLAIN_CHAINS];
     for (size_t j = 0; j < PLAIN_CHAINS; j++) {
         c[j] = V_SET1(0.0);
     }
-    for (size_t i = 0; i < part; i += V_N) {
-        for (size_t j = 0; j < PLAIN_CHAINS; j++) {
-            const char *p = x + (j * part + i) * size;
-            if (ahead != 0) {
-                MO_PREFETCH(p + ahead);
-            }
-            c[j] = V_ADD(c[j], load(p, size));
+    if (in_parts) {
+        const size_t part = n / (PLAIN_CHAINS * V_N) * V_N;
+        for (size_t i = 0; i < part; i += V_N) {
+            add_plain_round(c, x + i * size, part * size, size, ahead);
         }
+        x += PLAIN_CHAINS * part * size;
+        n -= PLAIN_CHAINS * part;
     }
-    x += PLAIN_CHAINS * part * size;
-    n -= PLAIN_CHAINS * part;
-    for (; n >= V_N; n -= V_N, x += V_N * size) {
+    for (; n >= PLAIN_CHAINS * V_N; n -= PLAIN_CHAINS * V_N) {
+        add_plain_round(c, x, step, size, 0);
+        x += PLAIN_CHAINS * step;
+    }
+    for (; n >= V_N; n -= V_N, x += step) {
         c[0] = V_ADD(c[0], load(x, size));
     }
     if (n > 0) {

@@ -87,11 +87,12 @@ columns3_singles(const void *x, size_t n, size_t width, ptrdiff_t stride,
 }
 
 static bool
-rows(const void *x, size_t n, size_t length, ptrdiff_t stride, double *parts)
+rows(const void *x, size_t n, size_t length, ptrdiff_t stride, size_t ahead,
+     double *parts)
 {
 #ifdef V_SPLITS
     mo_fp_begin();
-    split_rows(x, n, length, stride, parts);
+    split_rows(x, n, length, stride, ahead, parts);
     if (!mo_fp_rounded()) {
         return true;
     }
@@ -101,13 +102,14 @@ rows(const void *x, size_t n, size_t length, ptrdiff_t stride, double *parts)
 
 static bool
 rows_singles(const void *x, size_t n, size_t length, ptrdiff_t stride,
-             double *parts)
+             size_t ahead, double *parts)
 {
     double *part = parts;
     const char *row = x;
     mo_fp_begin();
     for (size_t i = 0; i < n; i++, row += stride, part += 2 * V_N) {
-        V_STORE(part, plain_row(row, length, sizeof(float), stride));
+        V_STORE(part,
+                plain_row(row, length, sizeof(float), stride, ahead != 0));
         V_STORE(part + V_N, V_SET1(0.0));
     }
     return !mo_fp_rounded() ||

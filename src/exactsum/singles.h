@@ -7,6 +7,6 @@ singles(const float *x, size_t n, size_t ahead, mo_accumulator *acc)
 {
     double parts[V_N];
     mo_fp_begin();
-    V_STORE(parts, plain_row((const char *)x, n, sizeof *x, ahead));
+    V_STORE(parts, plain_row((const char *)x, n, sizeof *x, ahead, true));
     return conclude(parts, V_N, acc);
 }

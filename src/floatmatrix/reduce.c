@@ -92,7 +92,8 @@ sum_few(const reduction *r, const mo_plan *plan, double *sum)
            r->outcome.initial == 0.0 && mo_view_is_contiguous(view) &&
            mo_sum_few(plan->kernel, mo_view_at(view, 0, 0),
                       (size_t)(view->shape[0] * view->shape[1]),
-                      (size_t)mo_itemsize(view->storage->typecode), sum);
+                      (size_t)mo_itemsize(view->storage->typecode),
+                      plan->ahead, sum);
 }
 
 static double
