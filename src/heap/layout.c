@@ -88,6 +88,12 @@ mo_dict_bytes(size_t length, bool all_keys_str)
            (length != 0 ? keys_bytes(log2, log2 + width, !all_keys_str) : 0);
 }
 
+bool
+mo_has_str_keys(PyObject *dict)
+{
+    return keys_of(dict)->kind != MO_KEYS_GENERAL;
+}
+
 static size_t
 values_bytes(const dict_keys *shared)
 {
@@ -116,8 +122,10 @@ size_t
 mo_set_bytes(size_t length)
 {
     size_t slots = PySet_MINSIZE;
-    while (slots * 3 < length * 5) { /* set_add_entry's limit */
-        slots *= 2;
+    if (length * 5 >= (slots - 1) * 3) { /* set_merge's limit, and room */
+        while (slots <= 2 * length) {
+            slots *= 2;
+        }
     }
     return mo_rounded(sizeof(PySetObject) + 2 * sizeof(void *)) +
            (slots > PySet_MINSIZE ? mo_rounded(slots * sizeof(setentry)) : 0);

@@ -61,7 +61,11 @@ size_t
 mo_dict_bytes(size_t length, bool all_keys_str);
 
 size_t
-mo_set_bytes(size_t length);
+mo_set_bytes(size_t length); /* of a copy: set(other) */
+
+/* Whether a dict's table is that for keys which are all strings, as its copy's is. */
+bool
+mo_has_str_keys(PyObject *dict);
 
 /* How many items a list, dict or set (exact) has room for before it grows. */
 size_t

@@ -33,7 +33,11 @@ static inline void
 mo_table_prefetch(const mo_table *table, uint64_t key)
 {
     if (table->capacity != 0) {
-        MO_PREFETCH(&table->keys[mo_table_start(table, key)]);
+        size_t i = mo_table_start(table, key);
+        MO_PREFETCH(&table->keys[i]);
+        if (table->is_map) {
+            MO_PREFETCH(&table->values[i]);
+        }
     }
 }
 
