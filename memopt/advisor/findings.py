@@ -210,21 +210,27 @@ def _matrix(row: Row) -> _Advice:
     )
 
 
-def _instances(row: Row) -> _Advice:
-    cls = row.type
+def _slots(row: Row) -> str:
+    cls, is_weak = row.type, row.elsewhere > 0
     if dataclasses.is_dataclass(cls):
-        swap = _diff("@dataclass", "@dataclass(slots=True)")
-    else:
-        swap = _diff(
-            f"class {cls.__name__}:",
-            f"class {cls.__name__}:",
-            "    __slots__ = (…)  # the names of its attributes",
-        )
+        more = ", weakref_slot=True" if is_weak else ""
+        return _diff("@dataclass", f"@dataclass(slots=True{more})")
+    names = '(…, "__weakref__")' if is_weak else "(…)"
+    return _diff(
+        f"class {cls.__name__}:",
+        f"class {cls.__name__}:",
+        f"    __slots__ = {names}  # the names of its attributes",
+    )
+
+
+def _instances(row: Row) -> _Advice:
+    weak = "" if row.elsewhere else " and no weak references"
     return _Advice(
-        f"{row.count:,} instances of {type_name(cls)}, up to {row.items:,} attributes",
-        swap,
-        "instances take no other attributes, have no __dict__ and no weak "
-        "references; base classes need __slots__ too",
+        f"{row.count:,} instances of {type_name(row.type)}, "
+        f"up to {row.items:,} attributes",
+        _slots(row),
+        f"instances take no other attributes, have no __dict__{weak}; no class "
+        "variable has the name of one; base classes need __slots__ too",
         "medium",
     )
 

@@ -173,7 +173,8 @@ def _plain(found: list[Any], row: Row) -> list[Any]:
 
 def _slotted(copies: list[Any], row: Row, _: _Elsewhere) -> list[Any]:
     slots = [f"a{i}" for i in range(row.items)]
-    kind = type("Slotted", (), {"__slots__": slots})
+    weak = ["__weakref__"] if row.elsewhere else []
+    kind = type("Slotted", (), {"__slots__": slots + weak})
     return [_with_attributes(kind, row.items) for _ in copies]
 
 

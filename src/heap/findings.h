@@ -7,8 +7,9 @@
  *   MO_FLOATS, MO_INTS, MO_PROGRESSION
  *                   count: lists (or tuples), items: the numbers in them
  *   MO_MATRIX       count: lists of rows, items: the floats in them
- *                   elsewhere, of these: numbers that other such lists hold, too
- *   MO_INSTANCES    count: instances, items: the attributes of the class
+ *                   elsewhere, of these four: numbers that other such lists hold, too
+ *   MO_INSTANCES    count: instances, items: the attributes of the class,
+ *                   elsewhere: those that weak references refer to
  *   MO_SLACK        count: lists, dicts, sets with far more room than items
  *   MO_EMPTY        count: lists, dicts, sets without any item
  * Sums of `now` may exceed what there is: an object can be two findings.
@@ -48,10 +49,19 @@ mo_find_last_duplicates(mo_scan *scan);
 void
 mo_find_holders(mo_scan *scan, uint64_t min_saving);
 
+/* An exact tuple: maybe a duplicate. */
+void
+mo_find_equal_tuples(mo_scan *scan, PyObject *tuple, uint32_t node,
+                     size_t bytes);
+
 /* An exact list or tuple; returns how many of its items need no further walk
  * because they were numbers, or the rows of a matrix. */
 Py_ssize_t
 mo_find_in_sequence(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+/* Whether an exact list, dict or set has far more room than items. */
+bool
+mo_has_slack(PyObject *obj);
 
 /* An exact list, dict or set. */
 void
@@ -60,5 +70,9 @@ mo_find_slack(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
 /* Any other container: instances of classes without __slots__. */
 void
 mo_find_instances(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes);
+
+/* When all are met: adds what weak references to some need. */
+void
+mo_find_weak_slots(mo_scan *scan);
 
 #endif

@@ -61,7 +61,7 @@ size_t
 mo_list_bytes(size_t length)
 {
     return mo_rounded(sizeof(PyListObject) + 2 * sizeof(void *)) +
-           mo_rounded(length * sizeof(PyObject *));
+           mo_rounded((length + length % 2) * sizeof(PyObject *)); /* as list() */
 }
 
 static size_t
@@ -183,6 +183,22 @@ mo_instance_dict(PyObject *obj)
     }
     PyObject *dict = *(PyObject **)((char *)obj + offset);
     return dict != NULL && PyDict_Check(dict) ? dict : NULL;
+}
+
+bool
+mo_has_weak_references(PyObject *obj)
+{
+    Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
+    return offset != 0 && *(PyObject **)((char *)obj + offset) != NULL;
+}
+
+size_t
+mo_weak_slot_bytes(PyTypeObject *type, size_t bytes)
+{
+    /* In the instance, or before it beside the place of a dict. */
+    size_t pointers = type->tp_weaklistoffset > 0 ? 1 : 2;
+    return mo_rounded(bytes + pointers * sizeof(PyObject *)) -
+           mo_rounded(bytes);
 }
 
 size_t

@@ -94,6 +94,14 @@ mo_items(PyObject *sequence, PyObject ***items)
 PyObject *
 mo_instance_dict(PyObject *obj);
 
+/* Whether weak references refer to it; what room for those takes in a class that has
+ * `bytes` for each instance, headers included, without. */
+bool
+mo_has_weak_references(PyObject *obj);
+
+size_t
+mo_weak_slot_bytes(PyTypeObject *type, size_t bytes);
+
 /* Whether it is laid out as a dict is, which a frozendict is too. */
 static inline bool
 mo_is_dict(PyObject *obj)

@@ -542,6 +542,7 @@ mo_scan_finish(mo_scan *scan, uint64_t min_saving)
 {
     mo_find_last_duplicates(scan);
     mo_find_holders(scan, min_saving);
+    mo_find_weak_slots(scan);
 }
 
 size_t

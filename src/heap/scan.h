@@ -150,7 +150,7 @@ typedef struct {
     mo_table loan_index; /* from pairs of rows to 1 + the number of the loan */
     mo_loan *loans;      /* owned */
     size_t n_loans, loans_capacity;
-    mo_table numbers; /* that have more than one owner: see findings.c */
+    mo_table numbers; /* that have more than one owner: see numbers.c */
     /* The latest, a ring: looked up once their place is in the cache. */
     mo_candidate candidates[MO_CANDIDATES];
     size_t n_candidates; /* that there have been, ever */
@@ -224,7 +224,7 @@ mo_row_saves(const mo_row *row, uint64_t min_saving)
 size_t
 mo_scan_bytes(const mo_scan *scan);
 
-/* ---- for findings.c and rows.c ------------------------------------------- */
+/* ---- for findings and rows.c --------------------------------------------- */
 
 /* Whether this is the first time that `obj` is met. */
 bool
