@@ -61,7 +61,8 @@ size_t
 mo_list_bytes(size_t length)
 {
     return mo_rounded(sizeof(PyListObject) + 2 * sizeof(void *)) +
-           mo_rounded((length + length % 2) * sizeof(PyObject *)); /* as list() */
+           mo_rounded((length + length % 2) *
+                      sizeof(PyObject *)); /* as list() */
 }
 
 static size_t

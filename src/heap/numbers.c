@@ -38,6 +38,9 @@ typedef struct {
  * to count: to one number. */
 #define MOST_REFERENCES UINT16_MAX
 
+/* Ahead of which their place in the table is asked for. */
+#define NUMBERS_AHEAD 12
+
 static inline bool
 may_be_counted(PyObject *number)
 {
@@ -129,6 +132,10 @@ count_references(mo_scan *scan, PyObject **items, Py_ssize_t n, mo_row *row)
 {
     uint32_t number = (uint32_t)(row - scan->rows);
     for (Py_ssize_t i = 0; i < n && number < UINT16_MAX; i++) {
+        if (i + NUMBERS_AHEAD < n) {
+            mo_table_prefetch(&scan->numbers,
+                              (uintptr_t)items[i + NUMBERS_AHEAD]);
+        }
         if (may_be_counted(items[i])) {
             count_reference(scan, items[i], number);
         }
