@@ -205,7 +205,8 @@ def _set_with_room(found: set[Any], size: int) -> set[Any]:
 
 def _dict_with_room(found: dict[Any, Any], size: int) -> dict[Any, Any]:
     # Keys that are strings change nothing in how a dict of such lays them out.
-    copy, more = dict(found), []
+    copy = dict(found)
+    more: list[str] = []
     while sys.getsizeof(copy) < size:
         more.append(f"\0 memopt {len(more)}")
         copy[more[-1]] = None
