@@ -814,6 +814,28 @@ def test_no_memory_for_a_row_of_a_type(before: list[float]) -> None:
     assert failures > 5
 
 
+MAKE: dict[str, Any] = {
+    "strings": lambda i, j: f"text {i} {j}",
+    "floats": lambda i, j: [i + 0.5, j + 0.5, i * 0.5],
+    "matrix": lambda i, j: [[i + 0.5], [j + 0.5]],
+    "shared": lambda i, j: [*SOME, i + 0.5],
+}
+SOME = [i + 0.25 for i in range(300)]
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_no_memory_for_a_row_of_a_place(kind: str) -> None:
+    """Of the rows that there is no more room for, one is of this kind."""
+    root = {f"a{i}": {f"b{j}": MAKE[kind](i, j) for j in range(10)} for i in range(20)}
+    roots, expected = (("root0", root, False),), scan(root)
+
+    def check(_: object) -> None:
+        assert scan(root) == expected
+
+    act = _memopt._scan_heap
+    assert fail_each_allocation(lambda: None, lambda _: act(roots, False), check) > 5
+
+
 def test_allocation_failures_in_random_order() -> None:
     """Without memory to put them in order items are walked as they come."""
     root = scattered(5000)
