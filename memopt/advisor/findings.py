@@ -119,7 +119,7 @@ def _tuples(row: Row) -> _Advice:
         _copies(row, "tuple"),
         _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
         "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
-        "and (True,) for equal; strings that go with a tuple are findings of their own"
+        "and (True,) for equal; strings in them are findings of their own"
         + _and_elsewhere(row, "seen"),
         "medium",
     )
