@@ -820,7 +820,7 @@ def _scan_heap(
     min_saving: int = 0,
     /,
 ) -> tuple[
-    list[tuple[str, tuple[tuple[str, Any], ...], type, Any, int, int, int, int]],
+    list[tuple[str, tuple[tuple[str, Any], ...], type, Any, *tuple[Any, ...]]],
     int,
     int,
 ]: ...

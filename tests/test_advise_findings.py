@@ -1,5 +1,6 @@
 """What the advisor finds in scripts with planted waste and planted innocents."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ SIZES = {
     "floats.py": 30_000,
     "ints.py": 40_000,
     "instances.py": 20_000,
-    "slack.py": 50_000,
+    "slack.py": 60_000,
     "empty.py": 10_000,
     "tuples.py": 30_000,
     "blobs.py": 20_000,
@@ -295,3 +296,84 @@ def string_finding(example: object, count: int, copies: int) -> Finding:
     row = Row("strings", "x", "x", steps, str, example, count, copies, 50_000, 50)
     (finding,) = findings(Heap([row], [], []), measure=False)
     return finding
+
+
+def finding_of(kind: str, cls: type, *figures: int, **more: int) -> Finding:
+    steps = ("root", "it"), ("item", None)
+    row = Row(kind, "it[…]", "it", steps, cls, None, *figures, **more)
+    (finding,) = findings(Heap([row], [], []), measure=False)
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("longest", "elsewhere", "pool"),
+    [
+        (1024, 0, "InternPool()"),
+        (1025, 0, "InternPool(max_length=1025)"),
+        (10, 16_375, "InternPool(16385)"),
+        (3000, 20_000, "InternPool(20010, max_length=3000)"),
+    ],
+)
+def test_the_pool_has_room_for_all(longest: int, elsewhere: int, pool: str) -> None:
+    more = {"elsewhere": elsewhere, "longest": longest}
+    finding = finding_of("strings", str, 100, 90, 50_000, 50, **more)
+    assert finding.swap.splitlines()[1] == f"+ pool = memopt.{pool}"
+    assert ("elsewhere have to be looked up" in finding.caveat) == (elsewhere > 0)
+
+
+def test_findings_that_share_a_pool_say_so() -> None:
+    kinds = {"strings": "pool", "bytes": "seen", "tuples": "seen"}
+    for kind, holder in kinds.items():
+        finding = finding_of(kind, str, 100, 90, 50_000, 50, is_shared=True)
+        told = f"; some are in another finding, too: one `{holder}` for both"
+        assert finding.caveat.endswith(told)
+        alone = finding_of(kind, str, 100, 90, 50_000, 50)
+        assert "another finding" not in alone.caveat
+
+
+@pytest.mark.parametrize("kind", ["floats", "ints", "matrix", "progression"])
+def test_numbers_of_other_lists_are_told(kind: str) -> None:
+    row = Row(kind, "x", "x", (("root", "x"),), list, [1, 2], 1, 1000, 8056, 0, 700)
+    (finding,) = findings(Heap([row], [], []), measure=False)
+    assert finding.confidence == "low"
+    assert "; 700 of these numbers are objects that other lists hold" in finding.caveat
+
+
+class Plain:
+    pass
+
+
+@dataclasses.dataclass
+class Data:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("cls", "weak", "swap"),
+    [
+        (Plain, 0, "    __slots__ = (…)  # the names of its attributes"),
+        (Plain, 1, '    __slots__ = (…, "__weakref__")  # the names of its attributes'),
+        (Data, 0, "@dataclass(slots=True)"),
+        (Data, 1, "@dataclass(slots=True, weakref_slot=True)"),
+    ],
+)
+def test_slots_have_room_for_weak_references(cls: type, weak: int, swap: str) -> None:
+    finding = finding_of("instances", cls, 100, 2, 50_000, 50, elsewhere=weak)
+    assert finding.swap.splitlines()[-1] == f"+ {swap}"
+    assert ("no weak references" in finding.caveat) == (weak == 0)
+
+
+def test_one_swap_of_the_same_tuples_is_told() -> None:
+    steps = ("root", "it"), ("item", None)
+    rows = [
+        Row(kind, "it[…]", "it", steps, tuple, (), 100, 90, now, 50)
+        for kind, now in (("floats", 1000), ("tuples", 2000), ("ints", 3000))
+    ]
+    rows.append(Row("floats", "x", "x", steps[:1], tuple, (), 1, 100, 500, 50))
+    rows.append(Row("floats", "it[…]", "it", steps, list, [], 100, 90, 700, 50))
+    told = findings(Heap(rows, [], []), measure=False)
+    assert [(each.kind, each.saving) for each in told] == [
+        ("ints", 2950),
+        ("floats", 650),
+        ("floats", 450),
+    ]

@@ -5,11 +5,14 @@ import collections
 import gc
 import itertools
 import os
+import pickle
 import random
 import sys
 import threading
 import time
 import types
+import weakref
+from array import array
 from typing import Any
 
 import pytest
@@ -492,7 +495,9 @@ def test_duplicates() -> None:
 def test_contents_that_differ_at_one_place_are_no_duplicates(n: int) -> None:
     different = ["x" * i + "y" + "x" * (n - i - 1) for i in range(n)]
     root = [*different, *(text.encode() for text in different)]
-    again = [bytes(bytearray(each)) for each in root if isinstance(each, bytes)]
+    blobs = [each for each in root if isinstance(each, bytes)]
+    # So many that a dict of them, and of those in root, would be worth it.
+    again = [bytes(bytearray(each)) for each in blobs for _ in range(20)]
     distinct = len(set(root))
     found = [row for row in scan(root, again) if row[0] in ("strings", "bytes")]
     count, repeated = sum(row[4] for row in found), sum(row[5] for row in found)
@@ -523,16 +528,22 @@ def test_equal_contents_of_different_types_are_no_duplicates() -> None:
     assert rows("tuples", [(x, None) for x in (0.0, -0.0)]) == [(2, 0)]
 
 
+def its_own(numbers: object) -> Any:
+    """Equal numbers that no code refers to, in equal lists."""
+    return pickle.loads(pickle.dumps(numbers))
+
+
 @pytest.mark.parametrize(
     ("numbers", "kind"),
     [
         ([0.5, 1.5], "floats"),
         ((0.5, 1.5), "floats"),
-        ([1, 2], "ints"),
+        ([1000, 2000], "ints"),
         (list(range(8)), "progression"),
         (list(range(0, -800, -100)), "progression"),
         ([2**62 * (i % 2) for i in range(8)], "ints"),
-        ([0] * 8, "ints"),
+        ([1000] * 8, "ints"),
+        ([0] * 8, None),
         ([2**63 - 1, -(2**63)] * 4, "ints"),
         ([2**63], None),
         ([0.5, 1], None),
@@ -542,7 +553,8 @@ def test_equal_contents_of_different_types_are_no_duplicates() -> None:
 )
 def test_number_lists(numbers: object, kind: str | None) -> None:
     kinds = {"floats", "ints", "progression"}
-    assert {row[0] for row in scan(numbers)} & kinds == ({kind} if kind else set())
+    found = {row[0] for row in scan(its_own(numbers))}
+    assert found & kinds == ({kind} if kind else set())
 
 
 @pytest.mark.parametrize(
@@ -550,7 +562,8 @@ def test_number_lists(numbers: object, kind: str | None) -> None:
     [
         ([[0.5, 1.5], [2.5, 3.5]], [(1, 4)]),
         ([(0.5, 1.5), (2.5, 3.5)], [(1, 4)]),
-        ([[[0.5]] * 2, [[1.5], [2.5]]], [(2, 3)]),
+        ([[[0.5], [0.5]], [[1.5], [2.5]]], [(2, 4)]),
+        ([[0.5, 1.5]] * 9, []),
         ([[0.5, 1.5]], []),
         ([[0.5, 1.5], [2.5]], []),
         ([[0.5, 1.5], (2.5, 3.5)], []),
@@ -560,7 +573,146 @@ def test_number_lists(numbers: object, kind: str | None) -> None:
     ],
 )
 def test_matrices(matrix: object, found: list[tuple[int, int]]) -> None:
-    assert rows("matrix", matrix) == found
+    assert rows("matrix", its_own(matrix)) == found
+
+
+def now_and_after(kind: str, *roots: object) -> list[tuple[int, int]]:
+    return [(row[6], row[7]) for row in scan(*roots) if row[0] == kind]
+
+
+def in_others(kind: str, *roots: object) -> list[int]:
+    """What rows need of others elsewhere."""
+    return [row[8] for row in scan(*roots) if row[0] == kind]
+
+
+def size(*objects: object) -> int:
+    return sum(map(_memopt._object_bytes, objects))
+
+
+def emptied(kind: str, n: int) -> Any:
+    """A container with n items left of 10 000, or of as few as leave room for more."""
+    if kind == "list":
+        items = [None] * (2 * n - 1)
+        del items[n:]
+        return items
+    if kind == "set":
+        left = set(range(10_000))
+        for i in range(n, 10_000):
+            left.discard(i)
+        return left
+    keys = [f"name {i}" if kind == "names" else i for i in range(10_000)]
+    record = dict.fromkeys(keys)
+    for key in keys[n:]:
+        del record[key]
+    return record
+
+
+@pytest.mark.parametrize("kind", ["list", "set", "dict", "names"])
+@pytest.mark.parametrize("n", [*range(20, 400, 7), 600, 700])
+def test_less_room_is_that_of_a_copy(kind: str, n: int) -> None:
+    found = emptied(kind, n)
+    copy = type(found)(found)
+    assert now_and_after("slack", found) == [(size(found), size(copy))]
+
+
+def test_numbers_that_something_else_holds_stay() -> None:
+    own, held = ([i + 1000.5 for i in range(1000)] for _ in "ab")
+    values = own + held + held
+    expected = size(values, *held)  # `own` itself holds the others
+    del held
+    after = rounded(sys.getsizeof(array("d"))) + rounded(8 * len(values))
+    assert now_and_after("floats", values) == [(expected, after)]
+
+
+def test_numbers_of_several_lists_are_counted_once() -> None:
+    first = [i * i + 1000 for i in range(1000)]
+    second = [*first[:700], *first[:700]]
+    expected = size(first, *first[700:])  # as `second` holds the others
+    assert now_and_after("ints", first)[0][0] == expected
+    assert in_others("ints", first, second) == [700]
+    assert now_and_after("ints", first, second)[0][0] == size(first, *first)
+    kept = dict.fromkeys(first[:100])
+    assert in_others("ints", first, second) == [600]
+    assert now_and_after("ints", first, second)[0][0] == size(first, *first[100:])
+    del kept
+
+
+def test_rows_that_something_else_holds_stay() -> None:
+    matrix = [[i + j + 0.5 for j in range(9)] for i in range(100)]
+    own = [(row, *row) for row in matrix[40:]]
+    expected = size(matrix) + sum(size(*each) for each in own)
+    del own
+    kept = matrix[:40]
+    ((now, after),) = now_and_after("matrix", matrix)
+    assert now == expected
+    assert after == pytest.approx(size(memopt.FloatMatrix(matrix)) + 8 * 900, rel=0.05)
+    kept = matrix[:50]
+    assert now_and_after("matrix", matrix) == []
+    del kept
+
+
+def test_numbers_go_with_tuples() -> None:
+    points = [(i % 10 + 1000, i % 10 * 0.25, "a", None) for i in range(1000)]
+    numbers = [number for point in points for number in point[:2]]
+    expected = size(*points, *numbers)
+    del numbers
+    ((now, _),) = now_and_after("tuples", points)
+    assert now == expected
+
+
+@pytest.mark.parametrize("n", range(1, 12))
+@pytest.mark.parametrize("referred", [False, True])
+def test_slots_take_what_is_predicted(n: int, referred: bool) -> None:
+    names = [f"a{i}" for i in range(n)]
+    weak = ["__weakref__"] if referred else []
+    made: list[Any] = []
+    for slots in ({}, {"__slots__": names + weak}):
+        kind = type("Some", (), slots)
+        made.append([kind() for _ in range(100)])
+        for each in made[-1]:
+            for name in names:
+                setattr(each, name, None)
+    plain, slotted = made
+    kept = [weakref.ref(each) for each in plain[::3]] if referred else []
+    ((_, after),) = now_and_after("instances", plain)
+    assert after == size(*slotted)
+    del kept
+
+
+WORDS = 1000
+
+
+def words(numbers: Any, width: int = 40) -> list[str]:
+    return [f"{i:0{width}}" for i in numbers]
+
+
+# What the swap needs beside the strings that stay: 32 bytes for each.
+@pytest.mark.parametrize(
+    ("others", "found", "entries", "stay"),
+    [
+        ([range(WORDS)], range(WORDS), WORDS, 0),
+        ([range(10 * WORDS)], [*range(WORDS)] * 4, WORDS, WORDS),  # apart
+        ([[*range(WORDS)] * 9], [*range(WORDS)] * 2, 0, 0),  # in the pool of those
+        ([], [*range(WORDS)] * 2, WORDS, WORDS),
+        ([range(WORDS)], [*range(500, 1500)] * 3, 1500, 500),
+        ([range(WORDS), range(WORDS)], [*range(WORDS)] * 2, 0, 0),
+    ],
+)
+def test_a_pool_has_what_has_to_be_looked_up(
+    others: list[Any], found: Any, entries: int, stay: int
+) -> None:
+    roots = [*map(words, others), words(found)]
+    rows = [row for row in scan(*roots) if row[0] == "strings"]
+    row = rows[-1]
+    text = size(roots[-1][0])
+    assert row[1] == (("root", f"root{len(roots) - 1}"), ("item", None))
+    assert row[4] - row[5] == stay
+    assert (row[6], row[7]) == (text * len(roots[-1]), text * stay + 32 * entries)
+
+
+def test_the_longest_string_is_known() -> None:
+    texts = [word for n in (40, 5000, 70) for word in words([1, 1], n)]
+    assert [row[9] for row in scan(texts) if row[0] == "strings"] == [5000]
 
 
 def test_scan_while_threads_mutate() -> None:
@@ -660,6 +812,28 @@ def test_no_memory_for_a_row_of_a_type(before: list[float]) -> None:
         and_all_later=True,
     )
     assert failures > 5
+
+
+MAKE: dict[str, Any] = {
+    "strings": lambda i, j: f"text {i} {j}",
+    "floats": lambda i, j: [i + 0.5, j + 0.5, i * 0.5],
+    "matrix": lambda i, j: [[i + 0.5], [j + 0.5]],
+    "shared": lambda i, j: [*SOME, i + 0.5],
+}
+SOME = [i + 0.25 for i in range(300)]
+
+
+@pytest.mark.parametrize("kind", MAKE)
+def test_no_memory_for_a_row_of_a_place(kind: str) -> None:
+    """Of the rows that there is no more room for, one is of this kind."""
+    root = {f"a{i}": {f"b{j}": MAKE[kind](i, j) for j in range(10)} for i in range(20)}
+    roots, expected = (("root0", root, False),), scan(root)
+
+    def check(_: object) -> None:
+        assert scan(root) == expected
+
+    act = _memopt._scan_heap
+    assert fail_each_allocation(lambda: None, lambda _: act(roots, False), check) > 5
 
 
 def test_allocation_failures_in_random_order() -> None:

@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from memopt.advisor.heap import Heap, Row
 from memopt.advisor.verify import Measured, Unmeasured, verify
@@ -68,9 +69,11 @@ def _variable(row: Row) -> str:
 
 def _pool(row: Row) -> str:
     # How many there are of those that only others elsewhere equal is not known.
-    distinct = row.count - row.items or row.count
-    entries = distinct if distinct > 16384 else ""
-    return f"memopt.InternPool({entries})"
+    entries = row.count - row.items + row.elsewhere or row.count
+    wanted = [str(entries)] if entries > 16384 else []
+    if row.longest > 1024:
+        wanted.append(f"max_length={row.longest}")
+    return f"memopt.InternPool({', '.join(wanted)})"
 
 
 def _copies(row: Row, what: str) -> str:
@@ -83,10 +86,12 @@ def _copies(row: Row, what: str) -> str:
 
 
 def _and_elsewhere(row: Row, holder: str) -> str:
-    """What has to be added if there is nothing to share but with other places."""
-    if row.items < row.count:
-        return ""
-    return f"; those elsewhere have to be looked up in the same `{holder}`"
+    """What has to be added if something is shared with other places."""
+    if row.items == row.count or row.elsewhere:
+        return f"; those elsewhere have to be looked up in the same `{holder}`"
+    return (
+        f"; some are in another finding, too: one `{holder}` for both" * row.is_shared
+    )
 
 
 def _strings(row: Row) -> _Advice:
@@ -114,8 +119,23 @@ def _tuples(row: Row) -> _Advice:
         _copies(row, "tuple"),
         _diff("row = (…)", "seen = {}", "row = seen.setdefault(row, row)"),
         "`seen` keeps one of each alive until it is dropped; it takes (1,), (1.0,) "
-        "and (True,) for equal" + _and_elsewhere(row, "seen"),
+        "and (True,) for equal; strings in them are findings of their own"
+        + _and_elsewhere(row, "seen"),
         "medium",
+    )
+
+
+def _confidence(row: Row, otherwise: str = "medium") -> str:
+    return "low" if row.elsewhere else otherwise
+
+
+def _in_others(row: Row) -> str:
+    """What has to be added if numbers go only if other lists do, too."""
+    if not row.elsewhere:
+        return ""
+    return (
+        f"; {row.elsewhere:,} of these numbers are objects that other lists hold, too, "
+        "which have to be swapped as well"
     )
 
 
@@ -130,8 +150,8 @@ def _floats(row: Row) -> _Advice:
         f"{_plural(row)} of {row.items:,} floats",
         _diff(f"{name} = […]", "from array import array", f'{name} = array("d", …)'),
         "an array holds only floats, is not equal to a list, and makes a new float "
-        "at each access",
-        "medium",
+        "at each access" + _in_others(row),
+        _confidence(row),
     )
 
 
@@ -141,8 +161,8 @@ def _ints(row: Row) -> _Advice:
         f"{_plural(row)} of {row.items:,} ints",
         _diff(f"{name} = […]", "from array import array", f'{name} = array("q", …)'),
         "an array holds only ints of 64 bits, is not equal to a list, and makes a "
-        "new int at each access",
-        "medium",
+        "new int at each access" + _in_others(row),
+        _confidence(row),
     )
 
 
@@ -170,8 +190,8 @@ def _progression(row: Row) -> _Advice:
             f"# or, if the steps are always even: {_range(row)}",
         ),
         "only if the list is read and not changed: a LazyMap computes each item "
-        "when asked, each time",
-        "medium",
+        "when asked, each time" + _in_others(row),
+        _confidence(row),
     )
 
 
@@ -184,26 +204,33 @@ def _matrix(row: Row) -> _Advice:
         f"{row.items:,} floats in rows of equal length",
         _diff(f"{name} = [[…], …]", f"{name} = memopt.FloatMatrix([[…], …])"),
         "all items are floats, rows keep one length, m[i] is a view of the row"
-        + (" that can be written to" if tuples else ""),
-        "medium" if tuples else "high",
+        + (" that can be written to" if tuples else "")
+        + _in_others(row),
+        _confidence(row, "medium" if tuples else "high"),
+    )
+
+
+def _slots(row: Row) -> str:
+    cls, is_weak = row.type, row.elsewhere > 0
+    if dataclasses.is_dataclass(cls):
+        more = ", weakref_slot=True" if is_weak else ""
+        return _diff("@dataclass", f"@dataclass(slots=True{more})")
+    names = '(…, "__weakref__")' if is_weak else "(…)"
+    return _diff(
+        f"class {cls.__name__}:",
+        f"class {cls.__name__}:",
+        f"    __slots__ = {names}  # the names of its attributes",
     )
 
 
 def _instances(row: Row) -> _Advice:
-    cls = row.type
-    if dataclasses.is_dataclass(cls):
-        swap = _diff("@dataclass", "@dataclass(slots=True)")
-    else:
-        swap = _diff(
-            f"class {cls.__name__}:",
-            f"class {cls.__name__}:",
-            "    __slots__ = (…)  # the names of its attributes",
-        )
+    weak = "" if row.elsewhere else " and no weak references"
     return _Advice(
-        f"{row.count:,} instances of {type_name(cls)}, up to {row.items:,} attributes",
-        swap,
-        "instances take no other attributes, have no __dict__ and no weak "
-        "references; base classes need __slots__ too",
+        f"{row.count:,} instances of {type_name(row.type)}, "
+        f"up to {row.items:,} attributes",
+        _slots(row),
+        f"instances take no other attributes, have no __dict__{weak}; no class "
+        "variable has the name of one; base classes need __slots__ too",
         "medium",
     )
 
@@ -243,13 +270,16 @@ _ADVICE: dict[str, Callable[[Row], _Advice]] = {
 
 
 def _could_have_slots(cls: type) -> bool:
-    """Whether it and all its bases are classes of the program's own."""
+    """Whether it and its bases are the program's own, and need no ``__dict__``."""
     return all(
         "__dict__" in vars(base) or base.__base__ is not object
         for base in cls.__mro__[:-1]
     ) and not any(
-        base.__module__.partition(".")[0] in sys.stdlib_module_names
-        and base.__module__ != "__main__"
+        (
+            base.__module__.partition(".")[0] in sys.stdlib_module_names
+            and base.__module__ != "__main__"
+        )
+        or any(type(each) is cached_property for each in vars(base).values())
         for base in cls.__mro__[:-1]
     )
 
@@ -293,14 +323,28 @@ def _finding(row: Row, outcome: Measured | Unmeasured | None) -> Finding:
     )
 
 
+# Swaps of which the same tuple can have one.
+_OF_TUPLES = ("tuples", "floats", "ints", "progression")
+
+
+def _told(heap: Heap) -> list[Row]:
+    """The rows of swaps that can be made, and all be made; largest saving first."""
+    told, swapped = [], set()
+    for row in sorted(heap.rows, key=lambda row: row.after - row.now):
+        if row.type is tuple and row.kind in _OF_TUPLES:
+            if row.steps in swapped:
+                continue
+            swapped.add(row.steps)
+        if row.kind != "instances" or _could_have_slots(row.type):
+            told.append(row)
+    return told
+
+
 def findings(
     heap: Heap, measure: bool, unmeasured: Unmeasured | None = None
 ) -> list[Finding]:
     """The advice for all rows, largest saving first; or why none is measured."""
-    found = [
+    return [
         _finding(row, verify(row, heap.roots) if measure else unmeasured)
-        for row in heap.rows
-        if row.kind != "instances" or _could_have_slots(row.type)
+        for row in _told(heap)
     ]
-    found.sort(key=lambda finding: -finding.saving)
-    return found

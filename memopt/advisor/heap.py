@@ -32,6 +32,9 @@ class Row:
     items: int
     now: int
     after: int
+    elsewhere: int = 0
+    longest: int = 0
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,8 @@ def scan(roots: tuple[object, ...] | None, min_saving: int) -> Heap:
         named = [(f"roots[{i}]", root, False) for i, root in enumerate(roots)]
     rows, _, _ = _memopt._scan_heap(tuple(named), everything, min_saving)
     heap = Heap([], [], named)
-    for kind, steps, cls, example, count, items, now, after in rows:
-        path, name = _path(steps)
-        row = Row(kind, path, name, steps, cls, example, count, items, now, after)
+    for kind, steps, cls, example, *figures in rows:
+        row = Row(kind, *_path(steps), steps, cls, example, *figures)
         (heap.types if kind == "type" else heap.rows).append(row)
     return heap
 

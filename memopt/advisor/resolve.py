@@ -110,11 +110,13 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
 def _has_ints(found: Any) -> bool:
-    return all(type(item) is int and -1 << 63 <= item < 1 << 63 for item in found)
+    return bool(found) and all(
+        type(item) is int and -1 << 63 <= item < 1 << 63 for item in found
+    )
 
 
 def _has_floats(found: Any) -> bool:
-    return all(type(item) is float for item in found)
+    return bool(found) and all(type(item) is float for item in found)
 
 
 def _is_progression(found: Any) -> bool:
@@ -125,16 +127,46 @@ def _is_progression(found: Any) -> bool:
 
 
 def _is_matrix(found: Any) -> bool:
-    return all(
+    return len(found) >= 2 and all(
         type(row) in (list, tuple) and len(row) == len(found[0]) and _has_floats(row)
         for row in found
     )
 
 
+def _room(found: Any) -> int:
+    """How many items it has room for, by its size."""
+    room = sys.getsizeof(found) - sys.getsizeof(type(found)())
+    if type(found) is list:
+        return room // 8
+    if type(found) is set:
+        return room // 16 // 5 * 3
+    # A slot takes 12 to 20 bytes with its share of the entries, as CPython lays a
+    # dict out: the power of two is that of a slot of 11.
+    return (2 << (room // 11).bit_length() - 1) // 3
+
+
+def _goes_with_numbers(found: Any) -> bool:
+    """Whether a list is told with its numbers, of which CPython has the small ones."""
+    return bool(found) and (
+        _has_floats(found)
+        or _is_matrix(found)
+        or (_has_ints(found) and not all(-5 <= item <= 256 for item in found))
+    )
+
+
+# Items beside which there is more room than growth leaves, as the scan says.
+_SPARE: dict[type, Callable[[int], int]] = {
+    list: lambda n: n // 2,
+    dict: lambda n: 3 * n,
+    set: lambda n: 7 * n,
+}
+
+
 def _has_slack(found: Any) -> bool:
-    """As the scan says of lists; how much room others have is not told."""
-    room = (sys.getsizeof(found) - sys.getsizeof([])) // 8
-    return type(found) is not list or room > len(found) + len(found) // 2 + 8
+    spare = _SPARE[type(found)](len(found))
+    if _room(found) <= len(found) + spare + 8:
+        return False
+    return type(found) is not list or not _goes_with_numbers(found)
 
 
 # What a row counts of the objects of its type at its path; all, of other kinds.

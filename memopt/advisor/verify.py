@@ -14,6 +14,7 @@ import itertools
 import sys
 import tracemalloc
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,35 +42,107 @@ class Measured:
         return self.bytes_now - self.bytes_after
 
 
+@dataclass(frozen=True)
+class _Elsewhere:
+    """What the scan had met elsewhere.
+
+    ``pooled`` are in the pool, or dict, of what was found as well, at its expense;
+    ``known`` in that of others, which is counted there.
+    """
+
+    pooled: list[Any]
+    known: dict[Any, Any]
+
+
 def bytes_in_use() -> int | None:
     """What the allocators have handed out, or None if they do not tell."""
     small, large = _memopt._pymalloc_bytes(), _memopt._malloc_bytes()[1]
     return None if small is None or large is None else small[1] + large
 
 
-def _number(value: Any, seen: dict[int, Any]) -> Any:
-    """An equal number that is another object, the same one for the same one."""
-    copy = seen.get(id(value))
-    if copy is None:
-        copy = seen[id(value)] = value * 1.0 if type(value) is float else value + 1 - 1
-    return copy
+# What sys.getrefcount, asked in this way, says of what has one reference.
+_ONE = next(map(sys.getrefcount, [float("0.5")]))
+
+# Of small ints, which are CPython's own, and of what the scan does not count.
+_MANY = 1 << 16
 
 
-def _numbers(found: Any) -> Any:
-    seen: dict[int, Any] = {}
-    return type(found)([_number(value, seen) for value in found])
+def _references(values: Any) -> list[int]:
+    """How many each item has."""
+    return [count - _ONE + 1 for count in map(sys.getrefcount, values)]
+
+
+def _equal(value: Any) -> Any:
+    """An equal number that is another object; anything else as it is."""
+    if type(value) is float:
+        return value * 1.0
+    return value + 1 - 1 if type(value) is int else value
+
+
+class _Numbers:
+    """Copies of numbers that go with some lists, the same one for the same one.
+
+    Those that something else holds, too, stay; but for so many, of other lists that go
+    as well: that many, at least, as the scan does not say which they are.
+    """
+
+    def __init__(self, lists: list[Any], elsewhere: int = 0):
+        self._elsewhere = elsewhere
+        self._copies: dict[int, Any] = {}
+        self._here = Counter(
+            id(value)
+            for each in lists
+            for value, references in zip(each, _references(each), strict=True)
+            if references > 1
+        )
+
+    def _goes(self, value: Any, references: int) -> bool:
+        if references == self._here[id(value)]:
+            return True
+        self._elsewhere -= references < _MANY
+        return references < _MANY and self._elsewhere >= 0
+
+    def copy(self, value: Any, references: int) -> Any:
+        if references == 1:
+            return _equal(value)
+        if id(value) not in self._copies:
+            goes = self._goes(value, references)
+            self._copies[id(value)] = _equal(value) if goes else value
+        return self._copies[id(value)]
+
+
+def _with_copies(found: Any, numbers: _Numbers) -> Any:
+    """A list or tuple of copies, with as much room as the one found has."""
+    items = [*map(numbers.copy, found, _references(found))]
+    if type(found) is tuple:
+        return tuple(items)
+    return _list_with_room(items, (sys.getsizeof(found) - sys.getsizeof([])) // 8)
+
+
+def _number_lists(found: list[Any], row: Row) -> list[Any]:
+    numbers = _Numbers(found, row.elsewhere)
+    return [_with_copies(each, numbers) for each in found]
+
+
+def _tuples(found: list[Any], row: Row) -> list[Any]:
+    numbers = _Numbers(found)
+    return [_with_copies(each, numbers) for each in found]
+
+
+def _matrices(found: list[Any], row: Row) -> list[Any]:
+    """Copies of those rows that nothing else holds; the others stay."""
+    own = [[references == 1 for references in _references(each)] for each in found]
+    rows = itertools.chain.from_iterable(map(itertools.compress, found, own))
+    numbers = _Numbers([*rows], row.elsewhere)
+
+    def copy(its_row: Any, is_own: bool) -> Any:
+        return _with_copies(its_row, numbers) if is_own else its_row
+
+    return [[*map(copy, *each)] for each in zip(found, own, strict=True)]
 
 
 def _text(found: Any) -> Any:
     return found[:1] + found[1:]
-
-
-def _tuple(found: Any) -> Any:
-    return tuple(iter(found))
-
-
-def _rows(found: Any) -> Any:
-    return [_numbers(row) for row in found]
 
 
 def _with_attributes(kind: type, attributes: int) -> Any:
@@ -88,20 +161,24 @@ def _plain(found: list[Any], row: Row) -> list[Any]:
     kind = type("Plain", (), {})
     copies = [_with_attributes(kind, row.items) for _ in found]
     more = row.now - sum(map(_memopt._object_bytes, found))
+    each = more / len(copies)
     for copy in copies:  # some of those found have a __dict__ of their own
         if more <= 0:
             break
+        if _memopt._object_bytes(vars(copy)) < each:  # which shares no keys
+            copy.__dict__ = dict(vars(copy))
         more -= _memopt._object_bytes(vars(copy))
     return copies
 
 
-def _slotted(copies: list[Any], row: Row, found: list[Any]) -> list[Any]:
+def _slotted(copies: list[Any], row: Row, _: _Elsewhere) -> list[Any]:
     slots = [f"a{i}" for i in range(row.items)]
-    kind = type("Slotted", (), {"__slots__": slots})
+    weak = ["__weakref__"] if row.elsewhere else []
+    kind = type("Slotted", (), {"__slots__": slots + weak})
     return [_with_attributes(kind, row.items) for _ in copies]
 
 
-def _list_with_slack(items: list[Any], room: int) -> list[Any]:
+def _list_with_room(items: list[Any], room: int) -> list[Any]:
     if 2 * len(items) < room <= 12:  # more than half: only ``split`` leaves that
         copy: list[Any] = ("x " * len(items)).split(maxsplit=room - 1)
         copy[:] = items
@@ -112,38 +189,64 @@ def _list_with_slack(items: list[Any], room: int) -> list[Any]:
     return copy
 
 
-def _with_slack(found: Any) -> Any:
-    """A copy that has been as large as the found one must have been."""
-    wanted = sys.getsizeof(found)
-    if isinstance(found, list):
-        return _list_with_slack(found, (wanted - sys.getsizeof([])) // 8)
-    copy, more = type(found)(found), []
-    while sys.getsizeof(copy) < wanted:
-        more.append(object())
-        copy |= {more[-1]: None} if isinstance(copy, dict) else {more[-1]}
-    for each in more:
-        copy.pop(each) if isinstance(copy, dict) else copy.remove(each)
+def _others(n: int) -> list[str]:
+    """Strings that are nowhere in a program."""
+    return [f"\0 memopt {i}" for i in range(n)]
+
+
+def _set_with_room(found: set[Any], size: int) -> set[Any]:
+    slots = (size - sys.getsizeof(set())) // 16
+    more = _others(slots // 2 - 1 - len(found))
+    copy = set(found.union(more))  # twice as many slots as items
+    for each in more:  # at once would make it smaller
+        copy.discard(each)
     return copy
 
 
-def _elsewhere(found: list[Any], row: Row) -> Iterator[Any]:
-    """Those of which the scan had met an equal one elsewhere, which would be shared.
+def _dict_with_room(found: dict[Any, Any], size: int) -> dict[Any, Any]:
+    # Keys that are strings change nothing in how a dict of such lays them out.
+    copy = dict(found)
+    more: list[str] = []
+    while sys.getsizeof(copy) < size:
+        more.append(f"\0 memopt {len(more)}")
+        copy[more[-1]] = None
+    for each in more:
+        del copy[each]
+    return copy
 
-    That many, at least: it does not say which they are.
-    """
-    return itertools.islice(dict.fromkeys(found), row.count - row.items, None)
+
+def _with_slack(found: Any) -> Any:
+    """A copy that has been as large as the found one must have been."""
+    size = sys.getsizeof(found)
+    if isinstance(found, list):
+        return _list_with_room(found, (size - sys.getsizeof([])) // 8)
+    make = _dict_with_room if isinstance(found, dict) else _set_with_room
+    return make(found, size)
 
 
-def _pooled(copies: list[Any], row: Row, found: list[Any]) -> Any:
-    pool = InternPool(max_entries=max(16, len(copies)), max_length=1 << 40)
-    for text in _elsewhere(found, row):
+def _elsewhere(found: list[Any], row: Row) -> _Elsewhere:
+    """That many, at least: the scan does not say which they are."""
+    if row.kind not in ("strings", "bytes", "tuples"):
+        return _Elsewhere([], {})
+    borrowed = [*dict.fromkeys(found)][row.count - row.items :]
+    pooled, known = borrowed[: row.elsewhere], borrowed[row.elsewhere :]
+    pooled += _others(row.elsewhere - len(pooled))
+    return _Elsewhere(pooled, {each: each for each in known})
+
+
+def _pooled(copies: list[Any], row: Row, elsewhere: _Elsewhere) -> Any:
+    entries = len(copies) + len(elsewhere.pooled)
+    pool = InternPool(max_entries=max(16, entries), max_length=1 << 40)
+    for text in elsewhere.pooled:
         pool.intern(text)
-    return [pool.intern(text) for text in copies], pool
+    known = elsewhere.known
+    return [known[t] if t in known else pool.intern(t) for t in copies], pool
 
 
-def _shared(copies: list[Any], row: Row, found: list[Any]) -> Any:
-    seen: dict[Any, Any] = {each: each for each in _elsewhere(found, row)}
-    return [seen.setdefault(each, each) for each in copies], seen
+def _shared(copies: list[Any], row: Row, elsewhere: _Elsewhere) -> Any:
+    seen: dict[Any, Any] = {each: each for each in elsewhere.pooled}
+    known = elsewhere.known
+    return [known[c] if c in known else seen.setdefault(c, c) for c in copies], seen
 
 
 def _range(found: Any) -> range:
@@ -152,7 +255,7 @@ def _range(found: Any) -> range:
 
 
 _Copy = Callable[[list[Any], Row], Any]
-_Swap = Callable[[list[Any], Row, list[Any]], Any]
+_Swap = Callable[[list[Any], Row, _Elsewhere], Any]
 
 
 def _each(change: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -163,11 +266,11 @@ def _each(change: Callable[[Any], Any]) -> Callable[..., Any]:
 _SWAPS: dict[str, tuple[_Copy, _Swap]] = {
     "strings": (_each(_text), _pooled),
     "bytes": (_each(_text), _shared),
-    "tuples": (_each(_tuple), _shared),
-    "floats": (_each(_numbers), _each(lambda found: array("d", found))),
-    "ints": (_each(_numbers), _each(lambda found: array("q", found))),
-    "progression": (_each(_numbers), _each(_range)),
-    "matrix": (_each(_rows), _each(FloatMatrix)),
+    "tuples": (_tuples, _shared),
+    "floats": (_number_lists, _each(lambda found: array("d", found))),
+    "ints": (_number_lists, _each(lambda found: array("q", found))),
+    "progression": (_number_lists, _each(_range)),
+    "matrix": (_matrices, _each(FloatMatrix)),
     "instances": (_plain, _slotted),
     "slack": (_each(_with_slack), _each(lambda found: type(found)(found))),
     "empty": (_each(lambda found: type(found)()), _each(lambda found: None)),
@@ -247,15 +350,26 @@ def _has_room(row: Row) -> bool:
     return all(each is None or needed <= each / 2 for each in room)
 
 
+def _spare_tuples(found: list[Any], row: Row) -> list[Any]:
+    """As many as CPython keeps for later, of each length: in place of the copies."""
+    if row.type is not tuple:
+        return []
+    tuples = itertools.chain.from_iterable(found) if row.kind == "matrix" else found
+    lengths = {len(each) for each in tuples}
+    return [tuple([None] * n) for n in lengths if n <= 20 for _ in range(2000)]
+
+
 def _measured(found: list[Any], row: Row) -> Measured:
     """Copy and swap; the copies are gone before what is left of them is counted."""
     copy, swap = _SWAPS[row.kind]
+    elsewhere, spare = _elsewhere(found, row), _spare_tuples(found, row)
     with _no_collector(), _counting() as in_use:
         before = in_use()
         copies = copy(found, row)
         now = in_use() - before
         holder = _memopt._object_bytes(copies)
-        swapped = swap(copies, row, found)
+        swapped = swap(copies, row, elsewhere)
+        spare[:] = [None] * len(spare)  # in the same memory
         del copies
         after = in_use() - before
         del swapped

@@ -89,10 +89,11 @@ row_object(const mo_scan *scan, const mo_row *row)
         return NULL;
     }
     return Py_BuildValue(
-        "(sNOOKKKK)", kind_names[row->kind], path, (PyObject *)row->type,
+        "(sNOOKKKKKKN)", kind_names[row->kind], path, (PyObject *)row->type,
         or_none(row->example), (unsigned long long)row->count,
         (unsigned long long)row->items, (unsigned long long)row->now,
-        (unsigned long long)row->after);
+        (unsigned long long)row->after, (unsigned long long)row->elsewhere,
+        (unsigned long long)row->longest, PyBool_FromLong(row->is_shared));
 }
 
 /* The rows that would save enough, and those of types. */
@@ -102,7 +103,7 @@ row_list(const mo_scan *scan, uint64_t min_saving)
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < scan->n_rows; i++) {
         const mo_row *row = &scan->rows[i];
-        if (row->kind != MO_TYPE && row->now < row->after + min_saving) {
+        if (row->kind != MO_TYPE && !mo_row_saves(row, min_saving)) {
             continue;
         }
         PyObject *item = row_object(scan, row);
@@ -216,9 +217,10 @@ PyDoc_STRVAR(scan_heap_doc,
 "roots is a tuple of tuples (name, object, is_namespace); the name of a\n"
 "function's variables, or of a frame for what is worked on there, is its code.\n"
 "Returns (rows, nodes, bytes): rows are (kind, path, type, example, count,\n"
-"items, now, after), those that save less than min_saving bytes left out but\n"
-"for the kind type; paths are tuples of (step, name), nodes is how many\n"
-"different ones there are, bytes is what the walk needed.");
+"items, now, after, elsewhere, longest, is_shared), those that save less than\n"
+"min_saving bytes left out but for the kind type; paths are tuples of (step,\n"
+"name), nodes is how many different ones there are, bytes is what the walk\n"
+"needed.");
 
 /* The walk relies on nothing dying meanwhile, and on layouts, that only a
  * CPython with the GIL promises: 0, or -1 with NotImplementedError set. */
@@ -260,7 +262,7 @@ scan_heap(PyObject *module, PyObject *args)
                         &(mo_gc_visitor){visit_tracked, postpone_tracked,
                                          resume_tracked, &scan});
         }
-        mo_scan_finish(&scan);
+        mo_scan_finish(&scan, min_saving);
     }
     if (scan.out_of_memory) {
         PyErr_NoMemory();

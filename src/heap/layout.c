@@ -61,7 +61,8 @@ size_t
 mo_list_bytes(size_t length)
 {
     return mo_rounded(sizeof(PyListObject) + 2 * sizeof(void *)) +
-           mo_rounded(length * sizeof(PyObject *));
+           mo_rounded((length + length % 2) *
+                      sizeof(PyObject *)); /* as list() */
 }
 
 static size_t
@@ -86,6 +87,12 @@ mo_dict_bytes(size_t length, bool all_keys_str)
     unsigned int width = log2 < 8 ? 0 : log2 < 16 ? 1 : log2 < 32 ? 2 : 3;
     return mo_rounded(DICT_OBJECT_BYTES) +
            (length != 0 ? keys_bytes(log2, log2 + width, !all_keys_str) : 0);
+}
+
+bool
+mo_has_str_keys(PyObject *dict)
+{
+    return keys_of(dict)->kind != MO_KEYS_GENERAL;
 }
 
 static size_t
@@ -116,8 +123,10 @@ size_t
 mo_set_bytes(size_t length)
 {
     size_t slots = PySet_MINSIZE;
-    while (slots * 3 < length * 5) { /* set_add_entry's limit */
-        slots *= 2;
+    if (length * 5 >= (slots - 1) * 3) { /* set_merge's limit, and room */
+        while (slots <= 2 * length) {
+            slots *= 2;
+        }
     }
     return mo_rounded(sizeof(PySetObject) + 2 * sizeof(void *)) +
            (slots > PySet_MINSIZE ? mo_rounded(slots * sizeof(setentry)) : 0);
@@ -175,6 +184,22 @@ mo_instance_dict(PyObject *obj)
     }
     PyObject *dict = *(PyObject **)((char *)obj + offset);
     return dict != NULL && PyDict_Check(dict) ? dict : NULL;
+}
+
+bool
+mo_has_weak_references(PyObject *obj)
+{
+    Py_ssize_t offset = Py_TYPE(obj)->tp_weaklistoffset;
+    return offset != 0 && *(PyObject **)((char *)obj + offset) != NULL;
+}
+
+size_t
+mo_weak_slot_bytes(PyTypeObject *type, size_t bytes)
+{
+    /* In the instance, or before it beside the place of a dict. */
+    size_t pointers = type->tp_weaklistoffset > 0 ? 1 : 2;
+    return mo_rounded(bytes + pointers * sizeof(PyObject *)) -
+           mo_rounded(bytes);
 }
 
 size_t

@@ -61,7 +61,11 @@ size_t
 mo_dict_bytes(size_t length, bool all_keys_str);
 
 size_t
-mo_set_bytes(size_t length);
+mo_set_bytes(size_t length); /* of a copy: set(other) */
+
+/* Whether a dict's table is that for keys which are all strings, as its copy's is. */
+bool
+mo_has_str_keys(PyObject *dict);
 
 /* How many items a list, dict or set (exact) has room for before it grows. */
 size_t
@@ -89,6 +93,14 @@ mo_items(PyObject *sequence, PyObject ***items)
 /* The instance's dict, borrowed, or NULL if it has none (yet). */
 PyObject *
 mo_instance_dict(PyObject *obj);
+
+/* Whether weak references refer to it; what room for those takes in a class that has
+ * `bytes` for each instance, headers included, without. */
+bool
+mo_has_weak_references(PyObject *obj);
+
+size_t
+mo_weak_slot_bytes(PyTypeObject *type, size_t bytes);
 
 /* Whether it is laid out as a dict is, which a frozendict is too. */
 static inline bool

@@ -15,10 +15,6 @@
 /* Beyond this many steps a path ends: linked lists are as long as they like. */
 #define MAX_DEPTH 12
 
-/* A dict with more keys than this below one node is a mapping, not a record:
- * its further values are items. */
-#define MAX_KEYS 64
-
 void *
 mo_scan_grow(mo_scan *scan, void *items, size_t *capacity, size_t size)
 {
@@ -101,7 +97,7 @@ find_node(mo_scan *scan, uint32_t parent, mo_step step, PyObject *name)
                                      : (uint64_t)(uintptr_t)name;
     }
     uint64_t key = mix(mix(parent, (uint64_t)step), hash);
-    if (step == MO_STEP_KEY && scan->nodes[parent].children >= MAX_KEYS) {
+    if (step == MO_STEP_KEY && scan->nodes[parent].children >= MO_MAX_KEYS) {
         uint32_t found = mo_table_get(&scan->node_index, key, 0);
         return found != 0 ? found : node_of_items(scan, parent);
     }

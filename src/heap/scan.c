@@ -217,6 +217,14 @@ walk_dict(mo_scan *scan, PyObject *dict, Py_ssize_t next, uint32_t node,
     }
 }
 
+/* One that is no namespace, and maybe no record. */
+static void
+begin_dict(mo_scan *scan, PyObject *dict, uint32_t node)
+{
+    bool is_record = PyDict_GET_SIZE(dict) <= MO_MAX_KEYS;
+    walk_dict(scan, dict, 0, node, is_record ? MO_STEP_KEY : MO_STEP_ITEM);
+}
+
 /* The attributes of an instance: whether it has a dict, or stands for one. */
 static bool
 walk_attributes(mo_scan *scan, PyObject *obj, uint32_t node)
@@ -302,7 +310,7 @@ walk_other(mo_scan *scan, PyObject *obj, uint32_t node)
 {
     bool walked = false;
     if (mo_is_dict(obj)) { /* tp_traverse leaves out str keys */
-        walk_dict(scan, obj, 0, node, MO_STEP_KEY);
+        begin_dict(scan, obj, node);
         walked = true;
     }
     else if (PyList_Check(obj) || PyTuple_Check(obj)) {
@@ -336,7 +344,7 @@ begin_walk(mo_scan *scan, PyObject *obj, uint32_t node)
     }
     else if (PyDict_CheckExact(obj)) {
         mo_find_slack(scan, obj, node, bytes);
-        walk_dict(scan, obj, 0, node, MO_STEP_KEY);
+        begin_dict(scan, obj, node);
     }
     else {
         if (PySet_CheckExact(obj)) {
@@ -404,7 +412,8 @@ mo_scan_init(mo_scan *scan, bool everything)
     memset(scan, 0, sizeof(*scan));
     scan->everything = everything;
     scan->node_index.is_map = scan->type_index.is_map = true;
-    scan->in_hand.is_map = true;
+    scan->in_hand.is_map = scan->contents.is_map = true;
+    scan->loan_index.is_map = scan->numbers.is_map = true;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
     if (scan->nodes == NULL) {
@@ -420,6 +429,9 @@ mo_scan_clear(mo_scan *scan)
 {
     mo_marks_clear(&scan->met);
     mo_table_clear(&scan->contents);
+    mo_table_clear(&scan->loan_index);
+    mo_block_free(scan->loans, scan->loans_capacity * sizeof(mo_loan));
+    mo_table_clear(&scan->numbers);
     mo_order_clear(&scan->order);
     mo_table_clear(&scan->in_hand);
     mo_table_clear(&scan->node_index);
@@ -526,16 +538,19 @@ mo_scan_resume(mo_scan *scan)
 }
 
 void
-mo_scan_finish(mo_scan *scan)
+mo_scan_finish(mo_scan *scan, uint64_t min_saving)
 {
     mo_find_last_duplicates(scan);
-    mo_find_holders(scan);
+    mo_find_holders(scan, min_saving);
+    mo_find_weak_slots(scan);
 }
 
 size_t
 mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
+           mo_table_bytes(&scan->loan_index) + mo_table_bytes(&scan->numbers) +
+           scan->loans_capacity * sizeof(mo_loan) +
            mo_order_bytes(&scan->order) + mo_table_bytes(&scan->in_hand) +
            mo_table_bytes(&scan->node_index) +
            mo_table_bytes(&scan->type_index) +

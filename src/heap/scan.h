@@ -31,6 +31,10 @@ typedef enum {
     MO_STEP_CALL,      /* name: a function's; its variables are attributes */
 } mo_step;
 
+/* A dict of more keys is a mapping, not a record: its values are items, as are
+ * those of further keys of the dicts below one node. */
+#define MO_MAX_KEYS 64
+
 typedef struct {
     uint32_t parent; /* index of a node; 0 for the roots */
     uint16_t children;
@@ -60,7 +64,9 @@ typedef enum {
 } mo_kind;
 
 typedef struct {
-    uint8_t kind; /* an mo_kind */
+    uint8_t kind;   /* an mo_kind */
+    bool is_paid;   /* its contents are in another row's pool, counted there */
+    bool is_shared; /* other rows that are told have some of its contents */
     uint32_t node;
     uint32_t next; /* the one made at the node before, or MO_NO_ROW */
     PyTypeObject *type;
@@ -69,6 +75,9 @@ typedef struct {
     uint64_t items;    /* what a kind has two numbers for */
     uint64_t now;      /* bytes */
     uint64_t after;    /* bytes, with the swap */
+    /* What the swap needs of others: see findings.h. */
+    uint64_t elsewhere;
+    uint64_t longest; /* characters of a string */
 } mo_row;
 
 typedef struct {
@@ -125,9 +134,23 @@ typedef struct {
 
 #define MO_CANDIDATES 16
 
+/* What objects of one row repeat of another's, where it was met first: of each
+ * content that nobody repeated before. */
 typedef struct {
-    mo_marks met;      /* objects */
-    mo_table contents; /* set of hashes of strings and tuples */
+    uint32_t row;
+    uint32_t owner;
+    uint64_t contents;
+    uint64_t bytes;
+} mo_loan;
+
+typedef struct {
+    mo_marks met; /* objects */
+    /* From hashes of strings and tuples to 1 + the row of the first. */
+    mo_table contents;
+    mo_table loan_index; /* from pairs of rows to 1 + the number of the loan */
+    mo_loan *loans;      /* owned */
+    size_t n_loans, loans_capacity;
+    mo_table numbers; /* that have more than one owner: see numbers.c */
     /* The latest, a ring: looked up once their place is in the cache. */
     mo_candidate candidates[MO_CANDIDATES];
     size_t n_candidates; /* that there have been, ever */
@@ -186,15 +209,22 @@ mo_scan_postpone(mo_scan *scan, PyObject *obj);
 void
 mo_scan_resume(mo_scan *scan);
 
-/* Ends the walk: the rows are complete. */
+/* Ends the walk: the rows are complete, if those are told that save that much. */
 void
-mo_scan_finish(mo_scan *scan);
+mo_scan_finish(mo_scan *scan, uint64_t min_saving);
+
+/* Whether what a row says is worth telling. */
+static inline bool
+mo_row_saves(const mo_row *row, uint64_t min_saving)
+{
+    return row->now >= row->after + min_saving;
+}
 
 /* Bytes that the scan owns. */
 size_t
 mo_scan_bytes(const mo_scan *scan);
 
-/* ---- for findings.c and rows.c ------------------------------------------- */
+/* ---- for findings and rows.c --------------------------------------------- */
 
 /* Whether this is the first time that `obj` is met. */
 bool

@@ -53,19 +53,6 @@ mo_table_grow(mo_table *table)
     return 0;
 }
 
-uint32_t *
-mo_table_value(mo_table *table, uint64_t key)
-{
-    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
-        return NULL;
-    }
-    key = key != 0 ? key : 1;
-    size_t i = mo_table_slot(table, key);
-    table->used += table->keys[i] == 0;
-    table->keys[i] = key;
-    return &table->values[i];
-}
-
 void
 mo_table_clear(mo_table *table)
 {

@@ -33,7 +33,11 @@ static inline void
 mo_table_prefetch(const mo_table *table, uint64_t key)
 {
     if (table->capacity != 0) {
-        MO_PREFETCH(&table->keys[mo_table_start(table, key)]);
+        size_t i = mo_table_start(table, key);
+        MO_PREFETCH(&table->keys[i]);
+        if (table->is_map) {
+            MO_PREFETCH(&table->values[i]);
+        }
     }
 }
 
@@ -57,11 +61,6 @@ mo_table_grow(mo_table *table);
 uint32_t
 mo_table_get(const mo_table *table, uint64_t key, uint32_t missing);
 
-/* Where the value of `key` is in a map, 0 if it is new there; NULL without
- * memory. */
-uint32_t *
-mo_table_value(mo_table *table, uint64_t key);
-
 /* Adds `key`, with `value` in a map.  1; 0 if it is there already, which
  * changes nothing; -1 without memory, with the table as it was. */
 static inline int
@@ -81,6 +80,21 @@ mo_table_add(mo_table *table, uint64_t key, uint32_t value)
     }
     table->used++;
     return 1;
+}
+
+/* Where the value of `key` is in a map, 0 if it is new there; NULL without
+ * memory. */
+static inline uint32_t *
+mo_table_value(mo_table *table, uint64_t key)
+{
+    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+        return NULL;
+    }
+    key = key != 0 ? key : 1;
+    size_t i = mo_table_slot(table, key);
+    table->used += table->keys[i] == 0;
+    table->keys[i] = key;
+    return &table->values[i];
 }
 
 void
