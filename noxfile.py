@@ -113,6 +113,13 @@ SLOW_BUILD = ("-m", "not workload")
 
 
 @nox.session
+@nox.parametrize("version", [nox.param(v, id=v) for v in ("3.11", "3.13")])
+def windows(session: nox.Session, version: str) -> None:
+    """The wheel, tests and demo in a CPython for Windows; ``windows``: in each."""
+    _run_tool(session, "windows", "tools.windows", version, *session.posargs)
+
+
+@nox.session
 def asan(session: nox.Session) -> None:
     """The tests with assertions, structure checks, AddressSanitizer and UBSan on."""
     _install(session, "test", MEMOPT_ASAN="1", MEMOPT_DEBUG="1")
@@ -137,12 +144,6 @@ def asan(session: nox.Session) -> None:
         # pytest would have captured what a sanitizer says as it aborts.
         for report in sorted(reports.iterdir()):
             print(report.read_text(encoding="utf-8", errors="replace"))
-
-
-@nox.session
-def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPythons for Windows; posargs: 3.11, say."""
-    _run_tool(session, "windows", "tools.windows", *session.posargs)
 
 
 @nox.session
