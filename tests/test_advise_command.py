@@ -190,6 +190,7 @@ def test_interrupted_script(script: Any) -> None:
 
 INTERRUPTED_WAIT = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of sh ignores it
 goes_on = threading.Event()
 def work():
     # Until the main thread waits: threading has been told then, or the advisor's.
