@@ -108,8 +108,42 @@ def _run_tests(session: nox.Session, *options: str, **env: str) -> None:
     session.run("python", "-m", "pytest", *options, *session.posargs, env=env)
 
 
+def _project() -> dict[str, object]:
+    return nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def _extra(name: str) -> list[str]:
+    """What pyproject.toml wants for an extra."""
+    return list(_project()["project"]["optional-dependencies"][name])
+
+
+def _readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _run_tool(session: nox.Session, group: str, *command: str) -> None:
+    """Run a module of tools, with what a dependency group has."""
+    session.install(*nox.project.dependency_groups(_project(), group))
+    session.chdir(ROOT)
+    session.run("python", "-m", *command)
+
+
+def _need(session: nox.Session, command: str, debian: str) -> None:
+    """Install Debian's packages if there is no such command."""
+    session.chdir(ROOT)
+    missing = f"install_missing({ {command: debian}!r})"
+    session.run("python", "-c", f"from tools.packages import *; {missing}")
+
+
 # A policy is worth the same in every build: those that are slow leave that out.
 SLOW_BUILD = ("-m", "not workload")
+
+
+@nox.session
+@nox.parametrize("version", [nox.param(v, id=v) for v in ("3.11", "3.13")])
+def windows(session: nox.Session, version: str) -> None:
+    """The wheel, tests and demo in a CPython for Windows; ``windows``: in each."""
+    _run_tool(session, "windows", "tools.windows", version, *session.posargs)
 
 
 @nox.session
@@ -140,9 +174,45 @@ def asan(session: nox.Session) -> None:
 
 
 @nox.session
-def windows(session: nox.Session) -> None:
-    """The wheel, tests and demo in CPythons for Windows; posargs: 3.11, say."""
-    _run_tool(session, "windows", "tools.windows", *session.posargs)
+def readme(session: nox.Session) -> None:
+    """The README's two commands as pasted, in a clone and an empty environment."""
+    clone = _fresh(session, "memopt clone")
+    session.run("git", "clone", "-q", str(ROOT), str(clone), external=True)
+    blocks = re.findall(r"```(?:sh|shell|console)\n(.*?)```", _readme(), re.DOTALL)
+    session.chdir(clone)
+    for block in blocks[:2]:
+        session.run("sh", "-e", "-x", "-c", block.strip(), external=True)
+
+
+@nox.session(python=PYTHONS)
+def test(session: nox.Session) -> None:
+    """The tests, on every CPython that this machine has."""
+    _install(session, "test")
+    # The readme lane draws as many examples as there should be, on one of them:
+    # .ci/run leaves that one out here.
+    _run_tests(session, HYPOTHESIS_PROFILE="quick")
+
+
+@nox.session
+def portability(session: nox.Session) -> None:
+    """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
+    _run_tool(session, "portability", "tools.portability", *session.posargs)
+
+
+@nox.session
+def extras(session: nox.Session) -> None:
+    """The tests that need Dask, pandas, psutil, rich, IPython or a browser."""
+    _need(session, "chromium", "chromium fonts-dejavu-core")
+    _install(session, "test", "dask", "rich")
+    session.install("psutil", "ipython")
+    session.chdir(_elsewhere(session, "tests", "docs"))
+    tests = session.posargs or [f"tests/test_{name}.py" for name in NEED_EXTRAS]
+    session.run("python", "-m", "pytest", *tests)
+
+
+NEED_EXTRAS = ("dask", "process_memory", "internpool_adapters")
+NEED_EXTRAS += ("internpool_dedup_arrays",)
+NEED_EXTRAS += ("advise_command", "advise_report")
 
 
 @nox.session
@@ -169,14 +239,24 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
-def lint(session: nox.Session) -> None:
-    """ruff and clang-format, changing nothing."""
-    session.install(*nox.project.dependency_groups(_project(), "lint"))
-    session.run("ruff", "check", *PYTHON_FILES)
-    session.run("ruff", "format", "--check", *PYTHON_FILES)
-    folders = (ROOT / "src", ROOT / "tools")
-    sources = sorted(str(p) for f in folders for p in f.rglob("*.[ch]"))
-    session.run("clang-format", "--dry-run", "--Werror", *sources)
+def mutants(session: nox.Session) -> None:
+    """Seeded bugs, each of which must fail a test; posargs: their names."""
+    session.install("setuptools>=77", *_extra("test"))
+    session.chdir(ROOT)
+    session.run("python", "-m", "tools.mutants", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks run and their contenders agree; the figures mean nothing."""
+    _install(session, "bench")
+    session.chdir(_elsewhere(session, "benchmarks"))
+    session.run(
+        *("python", "-m", "pytest", "benchmarks", "--benchmark-disable"),
+        env={"MEMOPT_BENCH_SCALE": "0.01"},
+    )
+    compare = ("python", "-m", "benchmarks.compare")
+    session.run(*compare, "--scale", "0.01", "--rounds", "1", "--json", "-")
 
 
 @nox.session
@@ -190,39 +270,14 @@ def typing(session: nox.Session) -> None:
     session.run(*stubtest, "--mypy-config-file", "pyproject.toml")
 
 
-@nox.session(python=PYTHONS)
-def test(session: nox.Session) -> None:
-    """The tests, on every CPython that this machine has."""
-    _install(session, "test")
-    # The readme lane draws as many examples as there should be, on one of them.
-    _run_tests(session, HYPOTHESIS_PROFILE="quick")
-
-
 @nox.session
-def extras(session: nox.Session) -> None:
-    """The tests that need Dask, pandas, psutil, rich, IPython or a browser."""
-    _need(session, "chromium", "chromium fonts-dejavu-core")
-    _install(session, "test", "dask", "rich")
-    session.install("psutil", "ipython")
-    session.chdir(_elsewhere(session, "tests", "docs"))
-    tests = session.posargs or [f"tests/test_{name}.py" for name in NEED_EXTRAS]
-    session.run("python", "-m", "pytest", *tests)
-
-
-NEED_EXTRAS = ("dask", "process_memory", "internpool_adapters")
-NEED_EXTRAS += ("internpool_dedup_arrays",)
-NEED_EXTRAS += ("advise_command", "advise_report")
-
-
-@nox.session
-def readme(session: nox.Session) -> None:
-    """The README's two commands as pasted, in a clone and an empty environment."""
-    clone = _fresh(session, "memopt clone")
-    session.run("git", "clone", "-q", str(ROOT), str(clone), external=True)
-    blocks = re.findall(r"```(?:sh|shell|console)\n(.*?)```", _readme(), re.DOTALL)
-    session.chdir(clone)
-    for block in blocks[:2]:
-        session.run("sh", "-e", "-x", "-c", block.strip(), external=True)
+def docs(session: nox.Session) -> None:
+    """The documentation, without a warning; its examples run."""
+    _install(session, "docs")
+    session.chdir(_elsewhere(session, "docs"))
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "html")
+    session.run("sphinx-build", "-q", "-W", "-b", "doctest", "docs", "doctest")
+    session.log(f"read {Path('html/index.html').resolve()}")
 
 
 @nox.session
@@ -243,6 +298,17 @@ def release(session: nox.Session) -> None:
         session.run("actionlint", *workflows, external=True)
     else:
         session.log("actionlint is not here: GitHub's own CI runs it")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and clang-format, changing nothing."""
+    session.install(*nox.project.dependency_groups(_project(), "lint"))
+    session.run("ruff", "check", *PYTHON_FILES)
+    session.run("ruff", "format", "--check", *PYTHON_FILES)
+    folders = (ROOT / "src", ROOT / "tools")
+    sources = sorted(str(p) for f in folders for p in f.rglob("*.[ch]"))
+    session.run("clang-format", "--dry-run", "--Werror", *sources)
 
 
 @nox.session(default=False)
@@ -301,70 +367,6 @@ def _interpreters(
 ) -> None:
     tests = session.posargs if some is None else some
     _run_tool(session, "cross", "tools.interpreters", *names, "--pytest", *tests)
-
-
-def _run_tool(session: nox.Session, group: str, *command: str) -> None:
-    """Run a module of tools, with what a dependency group has."""
-    session.install(*nox.project.dependency_groups(_project(), group))
-    session.chdir(ROOT)
-    session.run("python", "-m", *command)
-
-
-@nox.session
-def portability(session: nox.Session) -> None:
-    """Builds for every other platform, MSVC's dialect, and AArch64 under qemu."""
-    _run_tool(session, "portability", "tools.portability", *session.posargs)
-
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """The benchmarks run and their contenders agree; the figures mean nothing."""
-    _install(session, "bench")
-    session.chdir(_elsewhere(session, "benchmarks"))
-    session.run(
-        *("python", "-m", "pytest", "benchmarks", "--benchmark-disable"),
-        env={"MEMOPT_BENCH_SCALE": "0.01"},
-    )
-    compare = ("python", "-m", "benchmarks.compare")
-    session.run(*compare, "--scale", "0.01", "--rounds", "1", "--json", "-")
-
-
-def _project() -> dict[str, object]:
-    return nox.project.load_toml(ROOT / "pyproject.toml")
-
-
-def _readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@nox.session
-def mutants(session: nox.Session) -> None:
-    """Seeded bugs, each of which must fail a test; posargs: their names."""
-    session.install("setuptools>=77", *_extra("test"))
-    session.chdir(ROOT)
-    session.run("python", "-m", "tools.mutants", *session.posargs)
-
-
-def _need(session: nox.Session, command: str, debian: str) -> None:
-    """Install Debian's packages if there is no such command."""
-    session.chdir(ROOT)
-    missing = f"install_missing({ {command: debian}!r})"
-    session.run("python", "-c", f"from tools.packages import *; {missing}")
-
-
-def _extra(name: str) -> list[str]:
-    """What pyproject.toml wants for an extra."""
-    return list(_project()["project"]["optional-dependencies"][name])
-
-
-@nox.session
-def docs(session: nox.Session) -> None:
-    """The documentation, without a warning; its examples run."""
-    _install(session, "docs")
-    session.chdir(_elsewhere(session, "docs"))
-    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "html")
-    session.run("sphinx-build", "-q", "-W", "-b", "doctest", "docs", "doctest")
-    session.log(f"read {Path('html/index.html').resolve()}")
 
 
 def _debug_python(session: nox.Session) -> str:

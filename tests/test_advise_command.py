@@ -190,8 +190,7 @@ def test_interrupted_script(script: Any) -> None:
 
 INTERRUPTED_WAIT = """
 import os, signal, sys, threading, time
-# A shell's background job, and what it starts, ignores SIGINT.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of sh ignores it
 goes_on = threading.Event()
 def work():
     # Until the main thread waits: threading has been told then, or the advisor's.
@@ -861,7 +860,7 @@ def test_ipython_magic() -> None:
         "values": [0],
         "values more": [1, 0],
         "values, more ": [1, 0],
-        " [-x for x in more]": [0],
+        " [0.5] + more": [0],
         "[  ], more": [1],
     }.items():
         paths = [f.path for f in shell.magic(line).findings]

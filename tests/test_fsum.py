@@ -299,7 +299,7 @@ def test_nesting_never_matters(nested: Any) -> None:
 @given(
     st.integers(1, 24),
     st.sampled_from([0, 1, 3, 63, 64, 65, 200, 1000, 1024, 1025, 1500]),
-    st.randoms(use_true_random=False),
+    st.randoms(use_true_random=True),
     st.lists(st.sampled_from(["int", "big", "tuple", "short", "long", "nested"])),
 )
 @example(24, 63, random.Random(1), [])  # a block ends within rows, and with them

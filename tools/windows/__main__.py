@@ -43,6 +43,7 @@ assert sys.platform == "win32"
 
 
 STARTED = time.monotonic()
+PATIENCE = 1800  # seconds for all tests
 
 
 class FailedError(Exception):
@@ -86,13 +87,15 @@ def run_tests(wine: Wine, exe: Path, work: Path, arguments: list[str]) -> int:
         *(exe, "-m", "pytest", "-q", "-p", "counting", "-p", "no:cacheprovider"),
         *arguments,
         folder=elsewhere,
-        timeout=1800,
+        timeout=PATIENCE,
         PYTHONPATH=windows_path(HERE),
         MEMOPT_COUNTS=windows_path(counts),
         HYPOTHESIS_PROFILE=os.environ.get("HYPOTHESIS_PROFILE", "quick"),
     )
     if code != 0:
         raise FailedError(f"pytest ended with {code}")
+    if not counts.exists():
+        raise FailedError(f"pytest was ended after {PATIENCE} seconds")
     outcomes = json.loads(counts.read_text(encoding="utf-8"))
     return int(outcomes.get("passed", 0))
 
