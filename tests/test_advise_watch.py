@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import fail_each_allocation, run_in_fresh_process
+from support import free_threaded, run_in_fresh_process
 
 from memopt import _memopt
 from memopt.advisor.watch import Watch, _elsewhere, running
@@ -139,6 +139,29 @@ print("looked")
 """
     )
     assert said == "looked\n"
+
+
+@needs_fork
+def test_python_does_not_warn_of_threads(tmp_path: Path) -> None:
+    said = run_in_fresh_process(
+        COUNTS
+        + """
+import warnings
+warned = []
+warnings.simplefilter("always")
+warnings.showwarning = lambda message, *where, **how: warned.append(str(message))
+looks = []
+watch = Watch(lambda: looks.append(1), 0.001, lambda caller: None)
+watch.start()
+for i in range(50):
+    fork()
+    while len(looks) <= i:
+        time.sleep(0.001)
+watch.stop()
+print(warned)
+"""
+    )
+    assert said == "[]\n"
 
 
 @needs_fork
@@ -379,6 +402,7 @@ class TestElsewhere:
         _elsewhere(lambda *called: 1 / 0, [1])
         assert told == [ZeroDivisionError]
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="others refuse the size itself")
     def test_no_more_threads(self) -> None:
         """As many bytes of stack as no machine has."""
         size = threading.stack_size(1 << 46)
@@ -387,11 +411,33 @@ class TestElsewhere:
         finally:
             threading.stack_size(size)
 
-    def test_no_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sys, "unraisablehook", lambda what: None)
-        assert fail_each_allocation(
-            lambda: None, lambda _: _elsewhere(lambda *called: None, [1])
+    def test_no_memory(self) -> None:
+        """That is told, or the thread could not start."""
+        pytest.importorskip("_testcapi", reason="needs CPython's allocation hooks")
+        if free_threaded:
+            pytest.skip("free-threaded CPython 3.13 itself crashes without memory")
+        said = run_in_fresh_process(
+            """
+import sys
+import _testcapi
+from memopt.advisor.watch import _elsewhere
+told, called, answers = [], [], []
+sys.unraisablehook = lambda what: told.append(what.exc_type)
+act = lambda items, caller: called.append(1)
+for nth in range(60):
+    told.clear(), called.clear(), answers.clear()
+    try:
+        _testcapi.set_nomemory(nth, nth + 1)
+        answers.append(_elsewhere(act, [1]))
+    except MemoryError:
+        answers.append(None)  # not from it: for its arguments
+    finally:
+        _testcapi.remove_mem_hooks()
+    assert bool(called) or told or answers != [True], (nth, told, called, answers)
+print(called, told)
+"""
         )
+        assert said == "[1] []\n"
 
     def test_wrong_arguments(self) -> None:
         with pytest.raises(TypeError):

@@ -130,6 +130,11 @@ def _begin_all(watches: list[Watch], caller: int) -> None:
 
 _elsewhere = functools.partial(_memopt._elsewhere, _start_thread)
 
+# Once os.fork() has returned: from CPython 3.13 on it counts threads at its very end.
+_begin_soon = functools.partial(
+    _memopt._ask_main_thread, functools.partial(_elsewhere, _begin_all, running)
+)
+
 if hasattr(os, "register_at_fork"):
     # None is a function in Python.  Of the first, the last is called first.
     os.register_at_fork(
@@ -139,6 +144,6 @@ if hasattr(os, "register_at_fork"):
     )
     os.register_at_fork(
         before=functools.partial(_forks.append, None),
-        after_in_parent=functools.partial(_elsewhere, _begin_all, running),
+        after_in_parent=_begin_soon,
         after_in_child=running.clear,
     )

@@ -97,7 +97,8 @@ wait_elsewhere(const elsewhere *e)
     Py_END_ALLOW_THREADS
 }
 
-static PyObject *
+/* Whether it could; whoever forks can do nothing about it if not. */
+static bool
 call_elsewhere(elsewhere *e, PyObject *start_thread)
 {
     (void)PyThread_acquire_lock(e->over, WAIT_LOCK);
@@ -105,12 +106,14 @@ call_elsewhere(elsewhere *e, PyObject *start_thread)
     if (has_started) {
         wait_elsewhere(e);
     }
-    PyThread_release_lock(e->over);
-    if (!has_started && !PyErr_ExceptionMatches(PyExc_RuntimeError)) {
-        return NULL;
+    else if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+        PyErr_Clear(); /* there may be no more threads */
     }
-    PyErr_Clear(); /* there may be no more threads */
-    return PyBool_FromLong(has_started);
+    else {
+        PyErr_WriteUnraisable(e->callable);
+    }
+    PyThread_release_lock(e->over);
+    return has_started;
 }
 
 PyObject *
@@ -127,11 +130,11 @@ mo_elsewhere(PyObject *Py_UNUSED(module), PyObject *args)
     }
     e.over = PyThread_allocate_lock();
     if (e.over == NULL) {
-        return PyErr_NoMemory();
+        Py_RETURN_FALSE;
     }
-    PyObject *could = call_elsewhere(&e, start_thread);
+    bool could = call_elsewhere(&e, start_thread);
     PyThread_free_lock(e.over);
-    return could;
+    return PyBool_FromLong(could);
 }
 
 PyObject *
