@@ -784,6 +784,31 @@ def test_pytest_option(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'x' is no size such as 50MB" in done.stderr
 
 
+def test_pytest_minimum(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default nothing that is above the limit alone is left out."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    waste = "some = [[i / 7 for i in range(100)] for _ in range(100)]\n"
+    path = script(waste + "def test() -> None:\n    assert some\n", "test_it.py")
+    rows = [[i / 7 for i in range(100)] for _ in range(100)]
+    report = memopt.advise(rows, min_saving=1)
+    assert 200_000 < report.saving < 10**6
+    plugin = ("-p", "memopt.advisor.pytest_plugin", f"--rootdir={path.parent}")
+    failing = ("--memopt-fail-over=200kB",)
+    passing = (
+        ("--memopt-fail-over=1MB", "--memopt-min=0"),
+        ("--memopt-fail-over=200kB", "--memopt-min=1MB"),
+        ("--memopt-min=0",),
+    )
+    done = run("-m", "pytest", *plugin, *failing, path)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "test_it.some" in done.stdout
+    for options in passing:
+        assert run("-m", "pytest", *plugin, *options, path).returncode == 0
+    done = run("-m", "pytest", *plugin, *failing, "--memopt-min=lots", path)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "'lots' is no size such as 50MB" in done.stderr
+
+
 def test_pytest_in_several_processes_is_refused(
     script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

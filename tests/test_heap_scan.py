@@ -214,6 +214,13 @@ def test_ints_of_any_length() -> None:
             assert _memopt._object_bytes(-number) == rounded(sys.getsizeof(-number))
 
 
+@pytest.mark.parametrize("least", [2**64 - 1, 2**63])
+def test_least_that_nothing_saves(least: int) -> None:
+    roots = (("rows", [[i / 7 for i in range(100)] for _ in range(100)], False),)
+    found, some = (_memopt._scan_heap(roots, False, n)[0] for n in (least, 0))
+    assert {row[0] for row in found} == {"type"} < {row[0] for row in some}
+
+
 WAITING = """
 import sys, tracemalloc, warnings
 from memopt import _memopt

@@ -95,6 +95,13 @@ row_object(const mo_scan *scan, const mo_row *row)
         (unsigned long long)row->after);
 }
 
+/* Some would take more afterwards. */
+static bool
+saves(const mo_row *row, uint64_t least)
+{
+    return row->now >= row->after && row->now - row->after >= least;
+}
+
 /* The rows that would save enough, and those of types. */
 static PyObject *
 row_list(const mo_scan *scan, uint64_t min_saving)
@@ -102,7 +109,7 @@ row_list(const mo_scan *scan, uint64_t min_saving)
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < scan->n_rows; i++) {
         const mo_row *row = &scan->rows[i];
-        if (row->kind != MO_TYPE && row->now < row->after + min_saving) {
+        if (row->kind != MO_TYPE && !saves(row, min_saving)) {
             continue;
         }
         PyObject *item = row_object(scan, row);
