@@ -350,6 +350,35 @@ print(watch._lives.locked())
 
 
 @needs_fork
+def test_a_child_does_not_begin_what_its_parent_was_asked_to() -> None:
+    """What was asked before it forked the child does first, in threading's hook."""
+    said = run_in_fresh_process(
+        """
+import faulthandler, operator, os
+faulthandler.dump_traceback_later(120, exit=True)
+from memopt.advisor import watch as module
+watch = module.Watch(lambda: None, 0.001, lambda caller: None)
+watch.start()
+did = []
+def noted(act):
+    def note(*arguments):
+        did.append(os.getpid())
+        return act(*arguments)
+    return note
+watch.begin, watch.end = noted(watch.begin), noted(watch.end)
+# Within one call, so that nothing is done between these.
+pid = list(map(operator.call, [module._begin_soon, os.fork]))[1]
+if not pid:
+    os._exit(os.getpid() in did or len(module.running))
+assert did
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+watch.stop()
+"""
+    )
+    assert said == "0\n"
+
+
+@needs_fork
 def test_one_that_is_stopped_while_another_thread_forks() -> None:
     """It has ended, though what follows a fork began it once more."""
     said = run_in_fresh_process(

@@ -119,13 +119,14 @@ def _end_all(watches: list[Watch], caller: int) -> None:
 
 
 def _begin_all(watches: list[Watch], caller: int) -> None:
+    """Unless one forks: a child, until it forgets all, has what was asked before."""
     # There may be no more threads: what is missed then, the report says.
     with contextlib.suppress(RuntimeError):
         for watch in tuple(watches):
             if not _forks:
                 watch.begin()
-            if _forks or watch not in watches:  # by now
-                watch.end(caller)
+                if _forks or watch not in watches:  # by now
+                    watch.end(caller)
 
 
 _elsewhere = functools.partial(_memopt._elsewhere, _start_thread)
@@ -140,10 +141,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=functools.partial(_elsewhere, _end_all, running),
         after_in_parent=functools.partial(_forks.__delitem__, slice(-1, None)),
-        after_in_child=_forks.clear,
+        after_in_child=running.clear,
     )
     os.register_at_fork(
         before=functools.partial(_forks.append, None),
         after_in_parent=_begin_soon,
-        after_in_child=running.clear,
+        after_in_child=_forks.clear,
     )
