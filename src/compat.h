@@ -800,6 +800,42 @@ mo_value_stack(PyFrameObject *frame, const PyCodeObject *code,
 }
 #endif
 
+/* The code of a generator, coroutine or asynchronous generator, borrowed; of one
+ * that has ended NULL from 3.14 on.  A frame, which theirs is within them, begins
+ * with its code (Include/internal/pycore_frame.h), since 3.12. */
+#if PY_VERSION_HEX < 0x030C0000
+static inline PyCodeObject *
+mo_generator_code(PyObject *generator)
+{
+    return ((PyGenObject *)generator)->gi_code;
+}
+#elif PY_VERSION_HEX < 0x030E0000
+static inline PyCodeObject *
+mo_generator_code(PyObject *generator)
+{
+    return (PyCodeObject *)((PyGenObject *)generator)->gi_iframe[0];
+}
+#else
+static inline int
+mo_find_code(PyObject *obj, void *argument)
+{
+    PyCodeObject **found = argument;
+    if (!PyCode_Check(obj)) {
+        return 0;
+    }
+    *found = (PyCodeObject *)obj;
+    return 1; /* a variable may be another */
+}
+
+static inline PyCodeObject *
+mo_generator_code(PyObject *generator)
+{
+    PyCodeObject *code = NULL;
+    (void)Py_TYPE(generator)->tp_traverse(generator, mo_find_code, &code);
+    return code;
+}
+#endif
+
 /* mo_gc_visit calls visit(obj, arg) with every object that the collector tracks,
  * frozen ones included, until it returns 0.  `lists` is what mo_gc_lists() gave
  * before: that is 0, or -1 without memory, and may run the collector; the visit

@@ -785,6 +785,31 @@ def test_pytest_option(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'x' is no size such as 50MB" in done.stderr
 
 
+def test_pytest_minimum(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default nothing that is above the limit alone is left out."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    waste = "some = [[i / 7 for i in range(100)] for _ in range(100)]\n"
+    path = script(waste + "def test() -> None:\n    assert some\n", "test_it.py")
+    rows = [[i / 7 for i in range(100)] for _ in range(100)]
+    report = memopt.advise(rows, min_saving=1)
+    assert 200_000 < report.saving < 10**6
+    plugin = ("-p", "memopt.advisor.pytest_plugin", f"--rootdir={path.parent}")
+    failing = ("--memopt-fail-over=200kB",)
+    passing = (
+        ("--memopt-fail-over=1MB", "--memopt-min=0"),
+        ("--memopt-fail-over=200kB", "--memopt-min=1MB"),
+        ("--memopt-min=0",),
+    )
+    done = run("-m", "pytest", *plugin, *failing, path)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "test_it.some" in done.stdout
+    for options in passing:
+        assert run("-m", "pytest", *plugin, *options, path).returncode == 0
+    done = run("-m", "pytest", *plugin, *failing, "--memopt-min=lots", path)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "'lots' is no size such as 50MB" in done.stderr
+
+
 def test_pytest_in_several_processes_is_refused(
     script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -967,6 +992,48 @@ def test_modules_that_cannot_be_run(script: Any) -> None:
     assert "memopt" not in ours.stderr.replace(str(folder), "")
 
 
+# Bytes that python refuses, each in the words of what it says last.
+NO_TEXT = {
+    "comment": b"x = 1\n# caf\xe9\n",
+    "string": b"x = 1\r\ny = 'caf\xe9'\r\n",
+    "later": b"x = = 1\ny = '\xff'\n",
+    "above": b"# \xe9\n# coding: latin-1\n",
+    "third": b"x = 1\ny = 2\n# coding: latin-1\nz = '\xe9'\n",
+    "not_below": b"x = 1\n# coding: latin-1\nz = '\xe9'\n",
+    "unknown": b"# coding: nonsense\nx = 1\n",
+    "wide": b"# coding: utf-16\nx = 1\n",
+    "ascii": b"#!python\n# -*- coding: ascii -*-\nx = '\xe9'\n",
+    "null": b"x = 1\0\n",
+    "with_bom": b"\xef\xbb\xbfx = '\xe9'\n",
+    "other_bom": b"\xef\xbb\xbf# coding: latin-1\n",
+    "declared": b"# coding: utf-8\nx = '\xe9'\n",
+}
+# And what it runs.
+TEXT = {
+    "latin": b"# coding: latin-1\nx = '\xe9'\n",
+    "below": b"\n# vim: set fileencoding=latin-1 :\nx = '\xe9'\n",
+    "first": b"# coding: latin-1\n# coding: nonsense\nx = '\xe9'\n",
+    "bom": b"\xef\xbb\xbfx = '\xc3\xa9'\n",
+    "utf8": b"# coding: utf-8\n# \xe9\n",
+}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="says it in other words")
+def test_what_is_no_text_is_refused_in_the_words_of_python(tmp_path: Path) -> None:
+    for name, source in {**NO_TEXT, **TEXT}.items():
+        (tmp_path / f"{name}.py").write_bytes(source)
+    paths = [tmp_path / f"{name}.py" for name in (*NO_TEXT, *TEXT)]
+    for path, ours in zip(paths, advise_all([[path] for path in paths]), strict=True):
+        theirs = run(path)
+        if path.stem in TEXT:
+            assert (ours[0], theirs.returncode) == (0, 0), ours[2]
+            continue
+        assert (ours[0], theirs.returncode) == (2, 1), path
+        said = theirs.stderr.splitlines()[-1]
+        assert said.startswith("SyntaxError: "), said
+        assert ours[2].splitlines()[-1].endswith(said), path
+
+
 def test_bad_input(script: Any, tmp_path: Path) -> None:
     good, bad = script("print('ran')"), script("x = = 1", "bad.py")
     nul = script("x = 1\0", "zero.py")
@@ -975,7 +1042,7 @@ def test_bad_input(script: Any, tmp_path: Path) -> None:
         (tmp_path,): "can't find '__main__' module in ",
         ("",): "can't find '__main__' module in ",
         (bad,): "SyntaxError: invalid syntax",
-        (nul,): "source code string cannot contain null bytes",
+        (nul,): "SyntaxError: source code cannot contain null bytes",
         ("-m", "no_such_module"): "No module named no_such_module",
         ("--nonsense", good): "unrecognized arguments: --nonsense",
         ("--min", "much", good): "no size such as 50MB",

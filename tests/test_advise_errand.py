@@ -91,7 +91,7 @@ def test_within_a_long_call_it_is_given_up() -> None:
 def test_at_the_end_it_is_not_waited_for(patience: float) -> None:
     did: list[int] = []
     sender = Sender(lambda: did.append(1), patience)
-    sender.errand.cancel()
+    sender.errand.cancel(threading.get_ident())
     run_until_over(sender)
     sum(range(100))
     assert did == []
@@ -118,7 +118,7 @@ def test_at_the_end_one_that_was_interrupted_is_not_waited_for(
     monkeypatch.setattr(_memopt, "_ask_main_thread", ask_patiently)
     with pytest.raises(KeyboardInterrupt):
         run_until_over(sender)
-    sender.errand.cancel()
+    sender.errand.cancel(threading.get_ident())
     sender.join(SOON)
     assert not sender.is_alive()
     assert sender.errand.result is None
@@ -128,7 +128,8 @@ def test_another_thread_does_not_cancel_what_is_done_just_now() -> None:
     """Who forks, say; one that is not begun it does cancel."""
 
     def cancel() -> int:
-        thread = threading.Thread(target=sender.errand.cancel)
+        cancel = sender.errand.cancel
+        thread = threading.Thread(target=lambda: cancel(threading.get_ident()))
         thread.start()
         thread.join()
         return 1
@@ -146,8 +147,8 @@ def test_another_thread_does_not_cancel_what_is_done_just_now() -> None:
 def test_cancelling_what_is_over() -> None:
     sender = Sender(lambda: 1)
     run_until_over(sender)
-    sender.errand.cancel()
-    sender.errand.cancel()
+    sender.errand.cancel(threading.get_ident())
+    sender.errand.cancel(threading.get_ident())
     assert sender.errand.result == 1
 
 

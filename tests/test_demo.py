@@ -1,6 +1,7 @@
 """``python -m memopt demo``: what it measures, prints and writes."""
 
 import argparse
+import errno
 import json
 import os
 import subprocess
@@ -154,9 +155,9 @@ def test_all_scenarios_are_measured_by_default(
         (["--scale", "0"], "argument --scale: '0' is not a whole number above 0"),
         (["--scale", "x"], "argument --scale: 'x' is not a whole number above 0"),
         (["--only", "nothing"], "argument --only: invalid choice: 'nothing'"),
-        (["--json", "/no/such/folder/f.json"], "there is no such folder"),
-        (["--json", os.curdir], "--json .: this is a folder, not a file"),
-        (["--json", ""], "--json : this is a folder, not a file"),
+        (["--json", "/no/such/folder/f.json"], "f.json: No such file or directory"),
+        (["--json", os.curdir], "--json .: it is a folder"),
+        (["--json", ""], "--json : it is a folder"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
@@ -214,12 +215,44 @@ def test_json_goes_into_the_file_that_is_there(
 ) -> None:
     target = tmp_path / "figures.json"
     target.write_text("old", encoding="utf-8")
+    target.chmod(0o600)
     before = target.stat()
     assert run_here(monkeypatch, lambda *_: [_result(1)], str(target)) == 0
     assert json.loads(target.read_text(encoding="utf-8"))["scale"] == 1
-    # Not replaced: it may be a device, a link, or have permissions of its own.
-    assert os.path.samestat(target.stat(), before)
     assert target.stat().st_mode == before.st_mode
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_that_cannot_be_written_whole_is_not_written(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "figures.json"
+    target.write_text("old", encoding="utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(command, "_discard_output", lambda: None)
+    assert run_here(monkeypatch, lambda *_: [_result(1)], str(target)) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert target.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_goes_where_a_link_leads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target, link = tmp_path / "figures.json", tmp_path / "link.json"
+    try:
+        link.symlink_to(target)
+    except OSError:  # Windows wants a privilege for it
+        pytest.skip("no links can be made here")
+    assert run_here(monkeypatch, lambda *_: [_result(1)], str(link)) == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text(encoding="utf-8"))["scale"] == 1
 
 
 def test_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,68 @@ def test_ints_of_any_length() -> None:
             assert _memopt._object_bytes(-number) == rounded(sys.getsizeof(-number))
 
 
+@pytest.mark.parametrize("least", [2**64 - 1, 2**63])
+def test_least_that_nothing_saves(least: int) -> None:
+    roots = (("rows", [[i / 7 for i in range(100)] for _ in range(100)], False),)
+    found, some = (_memopt._scan_heap(roots, False, n)[0] for n in (least, 0))
+    assert {row[0] for row in found} == {"type"} < {row[0] for row in some}
+
+
+WAITING = """
+import sys, tracemalloc, warnings
+from memopt import _memopt
+warnings.simplefilter("ignore", RuntimeWarning)  # never awaited
+
+def function(kind, variables, depth):
+    names = " = ".join(f"v{i}" for i in range(variables)) or "v"
+    worked_on = ", ".join("0" for _ in range(depth))
+    header = "async def" if kind != "generator" else "def"
+    last = "v = 1" if kind == "coroutine" else f"yield print({worked_on})"
+    namespace = {}
+    exec(f"{header} make():\\n    {names} = 1\\n    {last}\\n", namespace)
+    return namespace["make"]
+
+def allocated(make):
+    first = make()  # whatever only the first one needs
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    made = make()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    return made, taken
+
+for kind in "generator", "coroutine", "async_generator":
+    for variables in 0, 1, 2, 7, 40:
+        for depth in 1, 2, 9:
+            made, taken = allocated(function(kind, variables, depth))
+            assert type(made).__name__ == kind
+            rounded = -(-(taken + 8 * (taken > 512)) // 16) * 16
+            assert _memopt._object_bytes(made) == rounded, (kind, variables, depth)
+            assert sys.getsizeof(made) == taken
+print("as many")
+"""
+
+
+def test_size_of_what_waits_is_what_the_allocator_gave() -> None:
+    assert run_in_fresh_process(WAITING) == "as many\n"
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="does not tell the code of what has ended"
+)
+def test_size_of_what_runs_or_has_ended() -> None:
+    def counts() -> Any:
+        a = b = c = 1
+        sizes.append(_memopt._object_bytes(generator))
+        yield a, b, lambda: c
+
+    sizes: list[int] = []
+    generator = counts()
+    list(generator)
+    sizes.append(_memopt._object_bytes(generator))
+    assert sizes == [rounded(sys.getsizeof(counts()))] * 2
+
+
 @pytest.mark.parametrize(
     "container",
     [

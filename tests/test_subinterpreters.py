@@ -71,6 +71,14 @@ def test_everything_works_in_one(interpreter: Any) -> None:
     run(interpreter, USE)
 
 
+def test_it_does_not_ask_the_main_interpreter(interpreter: Any) -> None:
+    """Whose thread would call what belongs to another."""
+    run(
+        interpreter,
+        "from memopt import _memopt\nassert not _memopt._ask_main_thread(print)",
+    )
+
+
 def test_one_after_the_other() -> None:
     """What an interpreter leaves behind does not matter to the next, or to this."""
     create, run, destroy = interpreters()

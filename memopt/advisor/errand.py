@@ -68,15 +68,16 @@ class Errand(Generic[Result]):
         self._over.acquire()
         return True
 
-    def cancel(self) -> None:
+    def cancel(self, caller: int) -> None:
         """Not to be waited for any longer, unless the main thread is doing it.
 
-        That is not, if it calls this, but may have begun, and been interrupted before
-        it was to say that it is over: an interrupt comes despite ``no_signals`` if a
-        thread that Python does not know, or Windows, took the signal.
+        That is not, if it is the thread ``caller``, for which this is called, but may
+        have begun, and been interrupted before it was to say that it is over: an
+        interrupt comes despite ``no_signals`` if a thread that Python does not know,
+        or Windows, took the signal.
         """
         is_given_up = self._claimed.acquire(blocking=False)
-        is_main = threading.get_ident() == threading.main_thread().ident
+        is_main = caller == threading.main_thread().ident
         if (is_given_up or is_main) and self._over.locked():
             self._over.release()
 

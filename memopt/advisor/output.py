@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from memopt import files
 from memopt.advisor.report import Report
 
 
@@ -43,39 +44,14 @@ class Output:
 
     def unwritable(self) -> str | None:
         """Why it cannot be written, said before the script is run."""
-        if self.path is None:
-            return None
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                self.path.stat()  # or it is too long, say: is_dir() need not tell
-            if self.path.is_dir():
-                return "it is a folder"
-            if not _is_device(self.path):
-                temporary = _temporary(self.path)
-                temporary.touch(exist_ok=False)
-                temporary.unlink()
-        except OSError as error:
-            return error.strerror
-        return None
+        return files.unwritable(self.path) if self.path is not None else None
 
     def write(self, found: Report) -> None:
-        """Write a report to a file whole or not at all, to a device as it is."""
         text = self.render(found)
         if self.path is None:
             _print(text)
-        elif _is_device(self.path):
-            self.path.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
-            _replace(self.path, text)
-
-
-def _is_device(path: Path) -> bool:
-    return path.exists() and not path.is_file()
-
-
-def _temporary(path: Path) -> Path:
-    """A name that nothing has, in the same folder, however long the other is."""
-    return path.with_name(f".memopt-{os.urandom(6).hex()}")
+            files.write(self.path, text)
 
 
 def _print(text: str) -> None:
@@ -84,19 +60,6 @@ def _print(text: str) -> None:
     stream = still_open(sys.__stdout__, 1)
     stream.write(text)
     stream.flush()
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = _temporary(path)
-    try:
-        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        if path.exists():
-            temporary.chmod(path.stat().st_mode)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def outputs(options: argparse.Namespace) -> list[Output]:

@@ -26,12 +26,29 @@ def _size(text: str) -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("memopt").addoption(
+    group = parser.getgroup("memopt")
+    group.addoption(
         "--memopt-fail-over",
         metavar="SIZE",
         type=_size,
         help="fail if swaps that memopt knows could save more than this, such as 50MB",
     )
+    group.addoption(
+        "--memopt-min",
+        metavar="SIZE",
+        type=_size,
+        help="count only swaps that save at least this (default 1MB, or the SIZE of "
+        "--memopt-fail-over if that is less)",
+    )
+
+
+def _min_saving(config: pytest.Config) -> int:
+    """Of a finding: any that is above the limit alone has to count."""
+    from memopt.advisor.command import DEFAULT_MIN
+
+    least: int | None = config.getoption("--memopt-min")
+    limit: int = config.getoption("--memopt-fail-over")
+    return min(DEFAULT_MIN, limit) if least is None else least
 
 
 def _require_what_it_needs(config: pytest.Config) -> None:
@@ -51,11 +68,11 @@ def _require_what_it_needs(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--memopt-fail-over") is not None:
         _require_what_it_needs(config)
-        from memopt.advisor.command import DEFAULT_MIN
         from memopt.advisor.report import make_report
         from memopt.advisor.sampler import PeakSampler
 
-        sampler = PeakSampler(lambda _: make_report(None, DEFAULT_MIN, "peak"))
+        least = _min_saving(config)
+        sampler = PeakSampler(lambda _: make_report(None, least, "peak"))
         sampler.start()
         config.stash[_SAMPLER] = sampler
 
@@ -64,12 +81,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     sampler = session.config.stash.get(_SAMPLER, None)
     if sampler is None:
         return
-    from memopt.advisor.command import DEFAULT_MIN, best_reports
+    from memopt.advisor.command import best_reports
     from memopt.advisor.report import make_report
 
     sampler.stop()
+    least = _min_saving(session.config)
     (report,) = best_reports(
-        sampler, "peak", lambda moment: make_report(None, DEFAULT_MIN, moment)
+        sampler, "peak", lambda moment: make_report(None, least, moment)
     )
     if report.saving > session.config.getoption("--memopt-fail-over"):
         session.config.stash[_REPORT] = report

@@ -88,9 +88,9 @@ class PeakSampler:
     def stop(self) -> None:
         self._watch.stop()
 
-    def _cancel(self) -> None:
+    def _cancel(self, caller: int) -> None:
         if self._errand is not None:
-            self._errand.cancel()
+            self._errand.cancel(caller)
 
     def missed_peak(self, peak: int | None, report: Report) -> int | None:
         """The peak of what was resident, if that was far more than in the report.

@@ -12,6 +12,8 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from memopt.advisor.encoding import refusal
+
 Loaded = tuple[CodeType, ModuleType]  # and the module to run it in
 
 _FOLDER = os.path.dirname(__file__) + os.sep
@@ -42,6 +44,9 @@ def _main_of(spec: ModuleSpec, code: CodeType) -> Loaded:
 
 def _compile(source: bytes, file: str) -> CodeType:
     try:
+        refused = refusal(source, file)
+        if refused is not None:
+            raise SyntaxError(refused)
         return compile(source, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise _not_python(error, file) from None

@@ -3,6 +3,10 @@
 ``threading`` does not know of it: a program may wait until it has no other thread.
 And there is none while the program forks: CPython 3.12 warns of those, as what they
 have locked stays so in the child.
+
+What forks runs no Python code of ours meanwhile, but has another thread do so: a
+handler of a signal, which may raise, would be called within it, and CPython only
+prints what the functions that fork calls raise.
 """
 
 import _thread
@@ -15,20 +19,24 @@ import time
 from collections.abc import Callable
 
 from memopt import _memopt
-from memopt.advisor.errand import block_signals, no_signals
+from memopt.advisor.errand import block_signals
 
-# A folder for each thread of the process, on Linux.
-_TASKS = "/proc/self/task"
+# CPython's own, whatever the program puts in its place.
+_start_thread = _thread.start_new_thread
+
+# How long what is to end may take until it is told again, in seconds.
+_PATIENCE = 0.1
 
 
 class Watch:
     """Has a thread call ``look`` every so many seconds.
 
-    ``hurry`` is called if it is to end, as it may be waiting for something.
+    ``hurry`` is called, with the thread that waits for its end, if it is to end, as
+    it may be waiting for something.
     """
 
     def __init__(
-        self, look: Callable[[], None], interval: float, hurry: Callable[[], None]
+        self, look: Callable[[], None], interval: float, hurry: Callable[[int], None]
     ) -> None:
         self._look = look
         self._interval = interval
@@ -55,25 +63,31 @@ class Watch:
         atexit.unregister(self.stop)
         if self in running:
             running.remove(self)
-        self.end()
+        self.end(threading.get_ident())
 
     def begin(self) -> None:
         """Start the thread, unless it runs."""
         self._ending.clear()
         self._begun.clear()
-        _thread.start_new_thread(self._run, ())
+        _start_thread(self._run, ())
         self._begun.wait()
 
-    def end(self) -> None:
-        """Have the thread end, and wait until it has."""
-        self._ending.set()
-        ident, native_id = self._ids
-        if threading.get_ident() == ident:  # the program's, run by the collector
+    def end(self, caller: int) -> None:
+        """Have the thread end, and ``caller`` wait until it has."""
+        if caller == self._ids[0]:  # the program's, run by the collector
             return
-        self._hurry()
-        with self._lives:
+        while self._lives_on(caller):
             pass
-        _wait_for_system(native_id)
+        _memopt._wait_for_thread(self._ids[1])
+
+    def _lives_on(self, caller: int) -> bool:
+        """Whether it does, though told to end: another fork may have begun it."""
+        self._ending.set()
+        self._hurry(caller)
+        has_ended = self._lives.acquire(timeout=_PATIENCE)
+        if has_ended:
+            self._lives.release()
+        return not has_ended
 
     def _run(self) -> None:
         is_alone = self._lives.acquire(blocking=False)
@@ -94,78 +108,43 @@ class Watch:
             self._due = time.perf_counter() + self._interval
 
 
-def _wait_for_system(native_id: int) -> None:
-    """Until it has no such thread either: those it has are what CPython counts.
-
-    That takes microseconds; not much longer, if the number is another's by now.
-    """
-    for _ in range(1000):
-        if not os.path.exists(f"{_TASKS}/{native_id}"):
-            break
-        time.sleep(1e-4)
-
-
 # What is known to the functions that fork calls, which cannot be taken back.
 running: list[Watch] = []
-_forks = 0  # going on
-_raised: list[BaseException] = []
-_TRIES = 100  # as many signals as may come meanwhile
+_forks: list[None] = []  # going on
 
 
-def _undisturbed(act: Callable[[Watch], None]) -> None:
-    """Do it with all; what handlers of the program's signals raise is for later.
-
-    CPython would only print what the functions that fork calls raise.
-    """
-    for watch in tuple(running):
-        for _ in range(_TRIES):
-            try:
-                with no_signals():
-                    act(watch)
-                break
-            except BaseException as error:
-                _raised.append(error)
+def _end_all(watches: list[Watch], caller: int) -> None:
+    for watch in tuple(watches):
+        watch.end(caller)
 
 
-def _begin(watch: Watch) -> None:
+def _begin_all(watches: list[Watch], caller: int) -> None:
+    """Unless one forks: a child, until it forgets all, has what was asked before."""
     # There may be no more threads: what is missed then, the report says.
     with contextlib.suppress(RuntimeError):
-        watch.begin()
+        for watch in tuple(watches):
+            if not _forks:
+                watch.begin()
+                if _forks or watch not in watches:  # by now
+                    watch.end(caller)
 
 
-def _before_fork() -> None:
-    global _forks
-    _forks += 1
-    _undisturbed(Watch.end)
+_elsewhere = functools.partial(_memopt._elsewhere, _start_thread)
 
-
-def _after_in_parent() -> None:
-    global _forks
-    _forks = max(0, _forks - 1)
-    if not _forks:
-        _undisturbed(_begin)
-
-
-def _after_in_child() -> None:
-    global _forks
-    _forks = 0
-    running.clear()
-    _raised.clear()
-
-
-def _raise() -> None:
-    """What has been raised, now that the program is between two instructions again."""
-    if _raised:
-        raise _raised.pop()
-
+# Once os.fork() has returned: from CPython 3.13 on it counts threads at its very end.
+_begin_soon = functools.partial(
+    _memopt._ask_main_thread, functools.partial(_elsewhere, _begin_all, running)
+)
 
 if hasattr(os, "register_at_fork"):
+    # None is a function in Python.  Of the first, the last is called first.
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_in_parent,
-        after_in_child=_after_in_child,
+        before=functools.partial(_elsewhere, _end_all, running),
+        after_in_parent=functools.partial(_forks.__delitem__, slice(-1, None)),
+        after_in_child=running.clear,
     )
-    # The last of ours, and no function in Python, within which it would be raised.
     os.register_at_fork(
-        after_in_parent=functools.partial(_memopt._ask_main_thread, _raise)
+        before=functools.partial(_forks.append, None),
+        after_in_parent=_begin_soon,
+        after_in_child=_forks.clear,
     )

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from memopt import files
 from memopt.demo import report
 from memopt.demo.measure import MeasurementError, Result, measure, steps
 from memopt.demo.scenarios import SCENARIOS, Scenario
@@ -67,12 +68,17 @@ class _Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+def _path(target: str) -> Path:
+    """A link stays one."""
+    return Path(os.path.realpath(target))
+
+
 def _write_json(target: str, figures: dict[str, Any]) -> None:
     text = json.dumps(figures, indent=2) + "\n"
     if target == "-":
         print(text, end="", flush=True)
-        return
-    Path(target).write_text(text, encoding="utf-8")
+    else:
+        files.write(_path(target), text)
 
 
 def _chosen(names: list[str] | None) -> list[Scenario]:
@@ -112,11 +118,9 @@ def main(options: argparse.Namespace) -> int:
     """
     target = options.json
     if target not in (None, "-"):
-        # Better now than after all of the measuring.
-        if not Path(target).parent.is_dir():
-            return _fail(f"--json {target}: there is no such folder")
-        if not target or Path(target).is_dir():
-            return _fail(f"--json {target}: this is a folder, not a file")
+        reason = files.unwritable(_path(target))
+        if reason is not None:
+            return _fail(f"--json {target}: {reason}")
     try:
         results = _measure_all(_chosen(options.only), options.scale)
         _report(results, options.scale, target)

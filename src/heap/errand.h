@@ -1,5 +1,6 @@
-/* errand.h - has the main thread do something between two instructions, and
- * knows whether that, or another, has a tracer. */
+/* errand.h - has another thread do something: the main one between two
+ * instructions, or a new one while the caller waits; and knows whether a thread
+ * has a tracer. */
 #ifndef MO_ERRAND_H
 #define MO_ERRAND_H
 
@@ -9,6 +10,17 @@
  * else was asked of the main thread before. */
 PyObject *
 mo_ask_main_thread(PyObject *module, PyObject *callable);
+
+/* (start_new_thread, callable, items): unless the list is empty, a new thread calls
+ * callable(items, identifier of the calling thread), which waits until there is no
+ * such thread any more, and runs no Python code, so no handler of a signal; True, or
+ * False if there could be no thread. */
+PyObject *
+mo_elsewhere(PyObject *module, PyObject *args);
+
+/* Waits until the system has no such thread any more, where it tells. */
+PyObject *
+mo_wait_for_thread(PyObject *module, PyObject *native_id);
 
 /* Whether a thread has a tracer or profiler, which may be about to write a frame's
  * f_locals back into its variables, as CPython does up to 3.12. */

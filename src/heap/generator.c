@@ -13,25 +13,6 @@ mo_is_generator(PyObject *obj)
            PyAsyncGen_CheckExact(obj);
 }
 
-static int
-find_code(PyObject *obj, void *argument)
-{
-    PyCodeObject **found = argument;
-    if (!PyCode_Check(obj)) {
-        return 0;
-    }
-    *found = (PyCodeObject *)obj;
-    return 1; /* a variable may be another */
-}
-
-PyCodeObject *
-mo_generator_code(PyObject *generator)
-{
-    PyCodeObject *code = NULL;
-    (void)Py_TYPE(generator)->tp_traverse(generator, find_code, &code);
-    return code;
-}
-
 typedef struct {
     PyCodeObject *code;
     const uintptr_t

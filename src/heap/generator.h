@@ -8,10 +8,6 @@
 bool
 mo_is_generator(PyObject *obj);
 
-/* The code that it runs, borrowed; may be NULL if it has ended. */
-PyCodeObject *
-mo_generator_code(PyObject *generator);
-
 /* `name` is NULL for what is no variable, such as what it awaits. */
 typedef int (*mo_visit_variable)(PyObject *name, PyObject *value,
                                  void *argument);

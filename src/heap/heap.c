@@ -306,6 +306,17 @@ PyDoc_STRVAR(ask_main_thread_doc,
 "Have the main thread call it, untraced, as soon as it is between two\n"
 "instructions; what it raises is raised there.  False if that cannot be asked.");
 
+PyDoc_STRVAR(elsewhere_doc,
+"_elsewhere(start_new_thread, callable, items, /)\n--\n\n"
+"Unless the list items is empty, have a new thread call callable(items, ident),\n"
+"ident being that of this thread, and wait until it has ended, without running\n"
+"handlers of signals; what it raises is printed.  False if it could not start.");
+
+PyDoc_STRVAR(wait_for_thread_doc,
+"_wait_for_thread(native_id, /)\n--\n\n"
+"Wait until the system has no such thread any more, which has ended; only Linux\n"
+"tells.");
+
 PyDoc_STRVAR(is_traced_doc,
 "_is_traced()\n--\n\n"
 "Whether a thread has a tracer or profiler.");
@@ -363,6 +374,8 @@ variables(PyObject *module, PyObject *generator)
 static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
     {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
+    {"_elsewhere", mo_elsewhere, METH_VARARGS, elsewhere_doc},
+    {"_wait_for_thread", mo_wait_for_thread, METH_O, wait_for_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
     {"_object_bytes", object_bytes, METH_O, object_bytes_doc},

@@ -5,6 +5,8 @@
  * tests/test_heap_scan.py compares sizes with sys.getsizeof. */
 #include "heap/layout.h"
 
+#include "heap/generator.h"
+
 typedef mo_dict_keys dict_keys;
 
 /* PyDictKeyEntry has the hash before it. */
@@ -347,13 +349,23 @@ end_of_fields(PyTypeObject *type)
     return end;
 }
 
+/* What a frame has room for: its variables, and what it works on. */
+static size_t
+frame_items(const PyCodeObject *code)
+{
+    return code != NULL ? (size_t)(code->co_nlocalsplus + code->co_stacksize)
+                        : 0;
+}
+
 /* Items that lie in the object itself.  Frames and generators are allocated
  * with room for some, but keep no length; metaclasses give no instances any. */
 static size_t
 own_items(PyObject *obj)
 {
-    if (PyType_Check(obj) || PyFrame_Check(obj) || PyGen_Check(obj) ||
-        PyCoro_CheckExact(obj) || PyAsyncGen_CheckExact(obj)) {
+    if (mo_is_generator(obj)) {
+        return frame_items(mo_generator_code(obj));
+    }
+    if (PyType_Check(obj) || PyFrame_Check(obj)) {
         return 0;
     }
     bool one_more =

@@ -213,11 +213,11 @@ mo_scan_resume(mo_scan *scan);
 void
 mo_scan_finish(mo_scan *scan, uint64_t min_saving);
 
-/* Whether what a row says is worth telling. */
+/* Whether what a row says is worth telling: some would take more afterwards. */
 static inline bool
 mo_row_saves(const mo_row *row, uint64_t min_saving)
 {
-    return row->now >= row->after + min_saving;
+    return row->now >= row->after && row->now - row->after >= min_saving;
 }
 
 /* Bytes that the scan owns. */

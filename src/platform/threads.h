@@ -23,4 +23,15 @@ mo_threads_available(void);
 void
 mo_threads_run(int threads, void (*work)(void *context, int i), void *context);
 
+/* The calling thread's number for the system; 0 where that does not tell which
+ * it has. */
+unsigned long
+mo_threads_native_id(void);
+
+/* Waits until the system has no thread of this number any more: one that has
+ * ended, for Python and for who joined it, is still counted for microseconds.  Not
+ * longer than some 0.1 s, as the number may be another's by now. */
+void
+mo_threads_wait_gone(unsigned long native_id);
+
 #endif

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #ifdef __linux__
 # include <sched.h>
+# include <sys/syscall.h>
+# include <time.h>
 #endif
 
 /* Bytes of stack of a new thread.  The work needs up to 110 kB; the C library
@@ -86,3 +88,34 @@ mo_threads_run(int threads, void (*work)(void *context, int i), void *context)
         (void)pthread_join(helpers[i].thread, NULL);
     }
 }
+
+#ifdef __linux__
+unsigned long
+mo_threads_native_id(void)
+{
+    return (unsigned long)syscall(SYS_gettid);
+}
+
+void
+mo_threads_wait_gone(unsigned long native_id)
+{
+    const struct timespec pause = {.tv_nsec = 100000};
+    char folder[48];
+    (void)snprintf(folder, sizeof folder, "/proc/self/task/%lu", native_id);
+    for (int i = 0; i < 1000 && access(folder, F_OK) == 0; i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+#else
+unsigned long
+mo_threads_native_id(void)
+{
+    return 0;
+}
+
+void
+mo_threads_wait_gone(unsigned long native_id)
+{
+    (void)native_id;
+}
+#endif

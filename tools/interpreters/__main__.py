@@ -157,8 +157,11 @@ def try_interpreter(name: str, work: Path, arguments: list[str]) -> int:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if interpreter.sanitized:
         reports.mkdir()
+        # A suppression tells a race by its functions, those of the write before too,
+        # which are found only in a long history.
         environment["TSAN_OPTIONS"] = (
             f'suppressions="{SUPPRESSIONS}":log_path="{reports}/tsan":exitcode=0'
+            ":history_size=7"
         )
 
     def run(*command: str) -> int:
