@@ -21,7 +21,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis.strategies._internal.utils import clear_strategy_cache
 
-from memopt import LazyMap
+from memopt import LazyMap, X
 
 # Records that are full go up and down: by chance, eight times up is rare.
 RUNS = 12
@@ -55,14 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _fill_record() -> None:
-    """So that memopt's record of functions is full, and of long ones.
+    """So that memopt's record of callables is full, and of long ones.
 
-    It is of 64 functions, in groups by the addresses of their code: these are of
-    lengths that put them into each group.
+    It is of 64, in groups by their addresses: a thousand small objects that are there
+    at once have such as put them into each group.
     """
-    numbers = [" + ".join(map(str, range(300, 310 + i % 20))) for i in range(1000)]
-    functions = [eval(f"lambda x: x + {number}") for number in numbers]
-    assert all(LazyMap(f, [1]).native for f in functions)
+    expressions = [X + i for i in range(1000)]
+    for i, expression in enumerate(expressions):
+        for number in range(300, 310 + i % 20):
+            expression = expression + number
+        expressions[i] = expression
+    assert len({id(e) // 16 % 16 for e in expressions}) == 16
+    assert all(LazyMap(e, [1]).native for e in expressions)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
