@@ -57,16 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def _fill_record() -> None:
     """So that memopt's record of callables is full, and of long ones.
 
-    It is of 64, in groups by their addresses: a thousand small objects that are there
-    at once have such as put them into each group.
+    It is of 64, in groups by the addresses of expressions and of functions' code.
+    Expressions are all as large, and of a thousand some are in each group that any
+    is in; the lengths of the functions put them into each group.
     """
-    expressions = [X + i for i in range(1000)]
-    for i, expression in enumerate(expressions):
-        for number in range(300, 310 + i % 20):
-            expression = expression + number
-        expressions[i] = expression
-    assert len({id(e) // 16 % 16 for e in expressions}) == 16
-    assert all(LazyMap(e, [1]).native for e in expressions)
+    numbers = [" + ".join(map(str, range(300, 310 + i % 20))) for i in range(1000)]
+    callables = [eval(f"lambda x: x + {number}") for number in numbers]
+    callables += [eval(f"X + {number}", {"X": X}) for number in numbers]
+    assert all(LazyMap(f, [1]).native for f in callables)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
