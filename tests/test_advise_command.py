@@ -885,7 +885,7 @@ def test_ipython_magic() -> None:
         "values": [0],
         "values more": [1, 0],
         "values, more ": [1, 0],
-        " [0.5] + more": [0],
+        " [-x for x in more]": [0],
         "[  ], more": [1],
     }.items():
         paths = [f.path for f in shell.magic(line).findings]
