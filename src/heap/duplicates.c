@@ -1,7 +1,8 @@
 /* duplicates.c - see findings.h: equal strings, bytes and tuples.
  *
- * Contents are known by their hashes, which the scan owns, with the row of the object
- * that had each first.  What the swap needs beside the objects that stay, a pool or a
+ * Contents are known by 48 bits of their hashes, which the scan owns, with the row of
+ * the object that had each first in the other 16: one scan in 500 of a million contents
+ * takes one for another.  What the swap needs beside the objects that stay, a pool or a
  * dict, is added in the end, when it is known which rows are worth swapping. */
 #include "heap/findings.h"
 
@@ -125,8 +126,15 @@ mo_content_hash(PyObject *obj)
 
 /* ---- counting ------------------------------------------------------------ */
 
-/* In the value of a content: somebody repeats what another row has. */
-#define LENT (UINT32_C(1) << 31)
+/* The note of a content is 1 + the row that had it first, or this: another row has it
+ * on loan already, or the first is one of more rows than notes can tell apart. */
+#define NO_OWNER MO_NOTES
+
+static uint64_t
+note_of(uint32_t row)
+{
+    return row + UINT64_C(1) < NO_OWNER ? row + UINT64_C(1) : NO_OWNER;
+}
 
 static void
 lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
@@ -151,21 +159,23 @@ lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
 static void
 settle(mo_scan *scan, const mo_candidate *candidate)
 {
-    uint32_t *first = mo_table_value(&scan->contents, candidate->hash);
-    if (first == NULL) {
+    uint64_t *content = mo_table_noted(&scan->contents, candidate->hash);
+    if (content == NULL) {
         scan->out_of_memory = true;
         return;
     }
     mo_row *row = &scan->rows[candidate->row];
-    if (*first == 0) {
-        *first = candidate->row + 1;
+    const uint64_t own = note_of(candidate->row);
+    if (*content == 0) {
+        *content = (candidate->hash & ~MO_NOTES) | own;
         row->after += candidate->bytes;
         return;
     }
     row->items++;
-    if (!(*first & LENT) && *first != candidate->row + 1) {
-        lend(scan, candidate, *first - 1);
-        *first |= LENT;
+    const uint64_t first = *content & MO_NOTES;
+    if (first != NO_OWNER && first != own) {
+        lend(scan, candidate, (uint32_t)first - 1);
+        *content |= NO_OWNER;
     }
 }
 

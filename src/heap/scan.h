@@ -134,6 +134,9 @@ typedef struct {
 
 #define MO_CANDIDATES 16
 
+/* The bits of a hash in whose place the contents have notes. */
+#define MO_NOTES UINT64_C(0xFFFF)
+
 /* What objects of one row repeat of another's, where it was met first: of each
  * content that nobody repeated before. */
 typedef struct {
@@ -144,9 +147,8 @@ typedef struct {
 } mo_loan;
 
 typedef struct {
-    mo_marks met; /* objects */
-    /* From hashes of strings and tuples to 1 + the row of the first. */
-    mo_table contents;
+    mo_marks met;        /* objects */
+    mo_table contents;   /* hashes of strings and tuples: see duplicates.c */
     mo_table loan_index; /* from pairs of rows to 1 + the number of the loan */
     mo_loan *loans;      /* owned */
     size_t n_loans, loans_capacity;
