@@ -130,10 +130,11 @@ mo_content_hash(PyObject *obj)
  * on loan already, or the first is one of more rows than notes can tell apart. */
 #define NO_OWNER MO_NOTES
 
-static uint64_t
-note_of(uint32_t row)
+static inline uint64_t
+noted(uint64_t hash, uint32_t row)
 {
-    return row + UINT64_C(1) < NO_OWNER ? row + UINT64_C(1) : NO_OWNER;
+    uint64_t note = row + UINT64_C(1);
+    return (hash & ~MO_NOTES) | (note < NO_OWNER ? note : NO_OWNER);
 }
 
 static void
@@ -159,23 +160,22 @@ lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
 static void
 settle(mo_scan *scan, const mo_candidate *candidate)
 {
-    uint64_t *content = mo_table_noted(&scan->contents, candidate->hash);
-    if (content == NULL) {
-        scan->out_of_memory = true;
-        return;
-    }
     mo_row *row = &scan->rows[candidate->row];
-    const uint64_t own = note_of(candidate->row);
-    if (*content == 0) {
-        *content = (candidate->hash & ~MO_NOTES) | own;
-        row->after += candidate->bytes;
-        return;
+    uint64_t *first = mo_table_noted(&scan->contents, candidate->content);
+    if (first == NULL) {
+        scan->out_of_memory = true;
     }
-    row->items++;
-    const uint64_t first = *content & MO_NOTES;
-    if (first != NO_OWNER && first != own) {
-        lend(scan, candidate, (uint32_t)first - 1);
-        *content |= NO_OWNER;
+    else if (*first == 0) {
+        *first = candidate->content;
+        row->after += candidate->bytes;
+    }
+    else {
+        row->items++;
+        uint64_t owner = *first & MO_NOTES;
+        if (*first != candidate->content && owner != NO_OWNER) {
+            lend(scan, candidate, (uint32_t)owner - 1);
+            *first |= NO_OWNER;
+        }
     }
 }
 
@@ -195,7 +195,8 @@ count_duplicates(mo_scan *scan, mo_kind kind, PyObject *obj, uint32_t node,
     if (scan->n_candidates++ >= MO_CANDIDATES) {
         settle(scan, slot);
     }
-    *slot = (mo_candidate){hash, bytes, (uint32_t)(row - scan->rows)};
+    const uint32_t number = (uint32_t)(row - scan->rows);
+    *slot = (mo_candidate){noted(hash, number), bytes, number};
     mo_table_prefetch(&scan->contents, hash);
     return row;
 }

@@ -29,7 +29,8 @@ typedef enum {
 /* The leading numbers of a sequence, all floats or all ints. */
 typedef struct {
     Py_ssize_t count;
-    size_t bytes;   /* of those that nothing else refers to */
+    size_t own, bytes;     /* those that nothing else refers to */
+    size_t met, met_bytes; /* others, met for the first time */
     bool is_shared; /* others than CPython's own have several references */
     int_shape shape;
 } numbers;
@@ -49,30 +50,39 @@ may_be_counted(PyObject *number)
 
 /* Adds a number to those that a sequence has. */
 static inline void
-meet_number(mo_scan *scan, PyObject *number, size_t bytes, numbers *found,
-            size_t *met, size_t *met_bytes)
+meet_number(mo_scan *scan, PyObject *number, size_t bytes, numbers *found)
 {
-    bool is_own = Py_REFCNT(number) == 1;
-    bool is_new = is_own || mo_scan_meets(scan, number);
-    *met += is_new;
-    *met_bytes += is_new ? bytes : 0;
-    found->bytes += is_own ? bytes : 0;
+    if (Py_REFCNT(number) == 1) {
+        found->own++;
+        found->bytes += bytes;
+        return;
+    }
     found->is_shared |= may_be_counted(number);
+    if (mo_scan_meets(scan, number)) {
+        found->met++;
+        found->met_bytes += bytes;
+    }
+}
+
+static void
+count_met(mo_scan *scan, PyTypeObject *type, const numbers *found)
+{
+    size_t met = found->own + found->met;
+    if (met != 0) {
+        mo_scan_count(scan, type, met, found->bytes + found->met_bytes);
+    }
 }
 
 static numbers
 meet_floats(mo_scan *scan, PyObject **items, Py_ssize_t n)
 {
     numbers floats = {.shape = INT64S};
-    size_t met = 0, bytes = 0;
     Py_ssize_t i = 0;
     for (; i < n && items[i] != NULL && PyFloat_CheckExact(items[i]); i++) {
-        meet_number(scan, items[i], MO_FLOAT_BYTES, &floats, &met, &bytes);
-    }
-    if (met != 0) {
-        mo_scan_count(scan, &PyFloat_Type, met, bytes);
+        meet_number(scan, items[i], MO_FLOAT_BYTES, &floats);
     }
     floats.count = i;
+    count_met(scan, &PyFloat_Type, &floats);
     return floats;
 }
 
@@ -80,12 +90,10 @@ static numbers
 meet_ints(mo_scan *scan, PyObject **items, Py_ssize_t n)
 {
     numbers ints = {.shape = n >= LEAST_PROGRESSION ? PROGRESSION : INT64S};
-    size_t met = 0, bytes = 0;
     uint64_t last = 0, step = 0;
     Py_ssize_t i = 0;
     for (; i < n && items[i] != NULL && PyLong_CheckExact(items[i]); i++) {
-        meet_number(scan, items[i], mo_int_bytes(items[i]), &ints, &met,
-                    &bytes);
+        meet_number(scan, items[i], mo_int_bytes(items[i]), &ints);
         int64_t value;
         if (ints.shape == OTHER_INTS || !mo_int_as_int64(items[i], &value)) {
             ints.shape = OTHER_INTS;
@@ -99,10 +107,8 @@ meet_ints(mo_scan *scan, PyObject **items, Py_ssize_t n)
         }
         last = (uint64_t)value;
     }
-    if (met != 0) {
-        mo_scan_count(scan, &PyLong_Type, met, bytes);
-    }
     ints.count = i;
+    count_met(scan, &PyLong_Type, &ints);
     return ints;
 }
 
