@@ -137,7 +137,10 @@ static void
 count_references(mo_scan *scan, PyObject **items, Py_ssize_t n, mo_row *row)
 {
     uint32_t number = (uint32_t)(row - scan->rows);
-    for (Py_ssize_t i = 0; i < n && number < UINT16_MAX; i++) {
+    if (number >= UINT16_MAX) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < n && !scan->out_of_memory; i++) {
         if (i + NUMBERS_AHEAD < n) {
             mo_table_prefetch(&scan->numbers,
                               (uintptr_t)items[i + NUMBERS_AHEAD]);
@@ -199,12 +202,25 @@ is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
     return true;
 }
 
-/* Whether a list's items are lists, or tuples, of equally many floats, most of
- * which nothing else refers to: others stay beside a copy of what they hold. */
+/* Whether nothing else refers to most rows.  Others stay beside a copy of what they
+ * hold; and as many would be read for each reference, if all were one. */
+static bool
+owns_its_rows(PyObject *list)
+{
+    Py_ssize_t n = PyList_GET_SIZE(list), own = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *row = PyList_GET_ITEM(list, i);
+        own += row != NULL && Py_REFCNT(row) == 1;
+    }
+    return own > n / 2;
+}
+
+/* Whether a list's items are lists, or tuples, of equally many floats, most of them
+ * its own. */
 static bool
 is_matrix(PyObject *list, bool *owned)
 {
-    Py_ssize_t n = PyList_GET_SIZE(list), own = 0;
+    Py_ssize_t n = PyList_GET_SIZE(list);
     PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
     if (first == NULL ||
         !(PyList_CheckExact(first) || PyTuple_CheckExact(first)) ||
@@ -212,13 +228,14 @@ is_matrix(PyObject *list, bool *owned)
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *row = PyList_GET_ITEM(list, i);
-        if (!is_row_of_floats(row, Py_TYPE(first), Py_SIZE(first), owned)) {
+        /* Asked once it is known that the first is one of floats. */
+        if (!is_row_of_floats(PyList_GET_ITEM(list, i), Py_TYPE(first),
+                              Py_SIZE(first), owned) ||
+            (i == 0 && !owns_its_rows(list))) {
             return false;
         }
-        own += Py_REFCNT(row) == 1;
     }
-    return own > n / 2;
+    return true;
 }
 
 /* The floats of a row that nothing else refers to.  To read them all again took as
