@@ -737,6 +737,15 @@ def test_a_row_that_all_items_are_is_not_read_for_each() -> None:
     assert counted(matrix)[list][0] == 2
 
 
+@pytest.mark.parametrize("text", [b"x", "x"], ids=["bytes", "str"])
+def test_a_long_text_is_not_read_for_each_tuple_that_has_it(text: Any) -> None:
+    # 10**13 bytes, which would take many minutes.
+    texts = text * 20_000_000, text * 20_000_000
+    assert rows("tuples", [(texts[i % 2], i // 2) for i in range(500_000)]) == [
+        (500_000, 250_000)
+    ]
+
+
 def test_numbers_go_with_tuples() -> None:
     points = [(i % 10 + 1000, i % 10 * 0.25, "a", None) for i in range(1000)]
     numbers = [number for point in points for number in point[:2]]

@@ -292,18 +292,36 @@ mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
     }
 }
 
+/* Characters from which on to keep the hash of a text. */
+#define LONG_TEXT 1024
+
+/* The hash of a str or bytes, which is not read for each of many tuples. */
+static uint64_t
+hash_text(mo_scan *scan, PyObject *text)
+{
+    Py_ssize_t length = PyBytes_Check(text) ? PyBytes_GET_SIZE(text)
+                                            : PyUnicode_GET_LENGTH(text);
+    if (length < LONG_TEXT) {
+        return mo_content_hash(text);
+    }
+    mo_recent_text *slot =
+        &scan->recent_texts[scramble((uintptr_t)text) % MO_RECENT_TEXTS];
+    if (slot->text != text) {
+        *slot = (mo_recent_text){text, mo_content_hash(text)};
+    }
+    return slot->hash;
+}
+
 /* Hashes an item of a tuple; false if it is not immutable for certain. */
 static bool
-hash_item(PyObject *item, uint64_t *hash)
+hash_item(mo_scan *scan, PyObject *item, uint64_t *hash)
 {
     if (item == NULL) {
         return false;
     }
-    if (PyUnicode_CheckExact(item) && MO_STR_IS_READY(item)) {
-        *hash = mo_content_hash(item);
-    }
-    else if (PyBytes_CheckExact(item)) {
-        *hash = mo_content_hash(item);
+    if ((PyUnicode_CheckExact(item) && MO_STR_IS_READY(item)) ||
+        PyBytes_CheckExact(item)) {
+        *hash = hash_text(scan, item);
     }
     else if (PyFloat_CheckExact(item)) {
         double value = PyFloat_AS_DOUBLE(item);
@@ -340,7 +358,7 @@ mo_find_equal_tuples(mo_scan *scan, PyObject *tuple, uint32_t node,
     Py_ssize_t n = PyTuple_GET_SIZE(tuple);
     uint64_t hash = scramble((uint64_t)n ^ SEED_TUPLE), item;
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (!hash_item(PyTuple_GET_ITEM(tuple, i), &item)) {
+        if (!hash_item(scan, PyTuple_GET_ITEM(tuple, i), &item)) {
             return;
         }
         hash = scramble(hash ^ item);
