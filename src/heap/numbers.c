@@ -181,18 +181,14 @@ count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes,
 
 /* ---- rows of floats ------------------------------------------------------ */
 
-/* Whether it is one.  If so, `owned` stays true if nothing else refers to the
- * floats. */
+/* Whether all items of a row are floats.  If so, `owned` stays true if nothing else
+ * refers to them. */
 static bool
-is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
-                 bool *owned)
+is_row_of_floats(PyObject *row, bool *owned)
 {
-    if (row == NULL || Py_TYPE(row) != type || Py_SIZE(row) != columns) {
-        return false;
-    }
     PyObject **items = items_of(row);
     bool shared = false;
-    for (Py_ssize_t i = 0; i < columns; i++) {
+    for (Py_ssize_t i = 0; i < Py_SIZE(row); i++) {
         if (items[i] == NULL || !PyFloat_CheckExact(items[i])) {
             return false;
         }
@@ -202,36 +198,46 @@ is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
     return true;
 }
 
-/* Whether nothing else refers to most rows.  Others stay beside a copy of what they
- * hold; and as many would be read for each reference, if all were one. */
+/* Whether a list's items are of the type and length of the first, and nothing else
+ * refers to most of them: others stay beside a copy of what they hold, and would be
+ * read again for each list that has them. */
 static bool
-owns_its_rows(PyObject *list)
+has_rows(PyObject *list, PyObject *first)
 {
     Py_ssize_t n = PyList_GET_SIZE(list), own = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *row = PyList_GET_ITEM(list, i);
-        own += row != NULL && Py_REFCNT(row) == 1;
+        if (row == NULL || Py_TYPE(row) != Py_TYPE(first) ||
+            Py_SIZE(row) != Py_SIZE(first)) {
+            return false;
+        }
+        own += Py_REFCNT(row) == 1;
     }
     return own > n / 2;
 }
 
-/* Whether a list's items are lists, or tuples, of equally many floats, most of them
- * its own. */
+static bool
+begins_with_float(PyObject *obj)
+{
+    if (!(PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) ||
+        Py_SIZE(obj) == 0) {
+        return false;
+    }
+    PyObject *item = items_of(obj)[0];
+    return item != NULL && PyFloat_CheckExact(item);
+}
+
+/* Whether a list's items are lists, or tuples, of equally many floats. */
 static bool
 is_matrix(PyObject *list, bool *owned)
 {
     Py_ssize_t n = PyList_GET_SIZE(list);
     PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
-    if (first == NULL ||
-        !(PyList_CheckExact(first) || PyTuple_CheckExact(first)) ||
-        Py_SIZE(first) == 0) {
+    if (first == NULL || !begins_with_float(first) || !has_rows(list, first)) {
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        /* Asked once it is known that the first is one of floats. */
-        if (!is_row_of_floats(PyList_GET_ITEM(list, i), Py_TYPE(first),
-                              Py_SIZE(first), owned) ||
-            (i == 0 && !owns_its_rows(list))) {
+        if (!is_row_of_floats(PyList_GET_ITEM(list, i), owned)) {
             return false;
         }
     }
