@@ -130,14 +130,15 @@ mo_content_hash(PyObject *obj)
  * on loan already, or the first is one of more rows than notes can tell apart. */
 #define NO_OWNER MO_NOTES
 
-static inline uint64_t
+static uint64_t
 noted(uint64_t hash, uint32_t row)
 {
     uint64_t note = row + UINT64_C(1);
     return (hash & ~MO_NOTES) | (note < NO_OWNER ? note : NO_OWNER);
 }
 
-static void
+/* Out of line, as most repeat what their own row has. */
+static MO_NOINLINE void
 lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
 {
     uint64_t key = (uint64_t)candidate->row << 32 | owner;
@@ -161,20 +162,20 @@ static void
 settle(mo_scan *scan, const mo_candidate *candidate)
 {
     mo_row *row = &scan->rows[candidate->row];
-    uint64_t *first = mo_table_noted(&scan->contents, candidate->content);
+    uint64_t *first = mo_table_noted(&scan->contents, candidate->hash);
     if (first == NULL) {
         scan->out_of_memory = true;
     }
     else if (*first == 0) {
-        *first = candidate->content;
+        *first = noted(candidate->hash, candidate->row);
         row->after += candidate->bytes;
     }
     else {
         row->items++;
         uint64_t owner = *first & MO_NOTES;
-        if (*first != candidate->content && owner != NO_OWNER) {
-            lend(scan, candidate, (uint32_t)owner - 1);
+        if (owner != candidate->row + UINT64_C(1) && owner != NO_OWNER) {
             *first |= NO_OWNER;
+            lend(scan, candidate, (uint32_t)owner - 1);
         }
     }
 }
@@ -195,8 +196,7 @@ count_duplicates(mo_scan *scan, mo_kind kind, PyObject *obj, uint32_t node,
     if (scan->n_candidates++ >= MO_CANDIDATES) {
         settle(scan, slot);
     }
-    const uint32_t number = (uint32_t)(row - scan->rows);
-    *slot = (mo_candidate){noted(hash, number), bytes, number};
+    *slot = (mo_candidate){hash, bytes, (uint32_t)(row - scan->rows)};
     mo_table_prefetch(&scan->contents, hash);
     return row;
 }

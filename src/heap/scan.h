@@ -127,7 +127,7 @@ typedef struct {
 
 /* A string or tuple that may repeat another. */
 typedef struct {
-    uint64_t content; /* its hash, with a note of the row */
+    uint64_t hash; /* of its contents */
     uint64_t bytes;
     uint32_t row; /* where to count it if it does */
 } mo_candidate;

@@ -108,9 +108,11 @@ mo_table_noted(mo_table *table, uint64_t key)
     if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
         return NULL;
     }
-    size_t i = mo_table_slot(table, key);
-    table->used += table->keys[i] == 0;
-    return &table->keys[i];
+    uint64_t *there = &table->keys[mo_table_slot(table, key)];
+    if (*there == 0) {
+        table->used++;
+    }
+    return there;
 }
 
 void
