@@ -137,10 +137,8 @@ static void
 count_references(mo_scan *scan, PyObject **items, Py_ssize_t n, mo_row *row)
 {
     uint32_t number = (uint32_t)(row - scan->rows);
-    if (number >= UINT16_MAX) {
-        return;
-    }
-    for (Py_ssize_t i = 0; i < n && !scan->out_of_memory; i++) {
+    bool fits = number < UINT16_MAX;
+    for (Py_ssize_t i = 0; fits && i < n && !scan->out_of_memory; i++) {
         if (i + NUMBERS_AHEAD < n) {
             mo_table_prefetch(&scan->numbers,
                               (uintptr_t)items[i + NUMBERS_AHEAD]);
