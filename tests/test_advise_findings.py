@@ -363,6 +363,22 @@ def test_slots_have_room_for_weak_references(cls: type, weak: int, swap: str) ->
     assert ("no weak references" in finding.caveat) == (weak == 0)
 
 
+def test_classes_in_a_path_are_not_compared() -> None:
+    class Meta(type):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(cls, other: object) -> bool:
+            raise AssertionError("code of the program ran")
+
+    class Leaked(metaclass=Meta):
+        pass
+
+    steps = ("unnamed", Leaked), ("item", None)
+    row = Row("tuples", "<Leaked>[…]", "", steps, tuple, (), 100, 90, 1000, 50)
+    told = findings(Heap([row, row], [], []), measure=False)
+    assert [each.saving for each in told] == [950]
+
+
 def test_one_swap_of_the_same_tuples_is_told() -> None:
     steps = ("root", "it"), ("item", None)
     rows = [

@@ -453,6 +453,13 @@ def test_what_the_stack_takes_does_not_grow_with_a_list() -> None:
     assert scratch(data) < 2 * scratch(plain) + 1_000_000
 
 
+def test_what_contents_take() -> None:
+    """A word for each slot, of which 5/8 are used at most."""
+    texts = [f"text {i}" for i in range(300_000)]
+    _, _, scratch = _memopt._scan_heap((("root", texts, False),), False)
+    assert scratch == pytest.approx(8 * 2**19, abs=1_000_000)
+
+
 def scattered(n: int) -> list[Any]:
     """Lists that do not lie in memory as they do here, of a float each, and None."""
     items: list[Any] = [[i + 0.5, None] for i in range(n)]
@@ -469,6 +476,15 @@ def test_long_sequences_in_random_order(make: Any, n: int) -> None:
     assert found[list][0] == n + (make is list)
     assert found[float] == (n + 1, 32 * (n + 1))
     assert rows("floats", root) == []
+
+
+def test_what_order_takes_is_one_pointer_for_each_item() -> None:
+    items = scattered(300_000)
+    ordered, as_they_come = (
+        _memopt._scan_heap((("root", root, False),), False)[2]
+        for root in (items, sorted(items, key=id))
+    )
+    assert ordered == as_they_come + 300_000 * 8
 
 
 def test_long_sequences_in_random_order_within_each_other() -> None:
@@ -713,6 +729,32 @@ def test_rows_that_something_else_holds_stay() -> None:
     del kept
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda row: [row] * 1_000_000,
+        lambda row: [[row, row] for _ in range(200_000)],
+        lambda row: [[row, [0.5], [0.5]] for _ in range(200_000)],
+    ],
+    ids=["one list", "many lists", "many lists with rows of their own"],
+)
+def test_a_row_that_many_refer_to_is_not_read_for_each(make: Any) -> None:
+    # 200,000 million floats or more, which would take minutes.
+    row = [0.5] * 1_000_000
+    matrix = make(row)
+    assert rows("matrix", matrix) == []
+    assert counted(matrix)[float] == (1, 32)
+
+
+@pytest.mark.parametrize("text", [b"x", "x"], ids=["bytes", "str"])
+def test_a_long_text_is_not_read_for_each_tuple_that_has_it(text: Any) -> None:
+    # 10**13 bytes, which would take many minutes.
+    texts = text * 20_000_000, text * 20_000_000
+    assert rows("tuples", [(texts[i % 2], i // 2) for i in range(500_000)]) == [
+        (500_000, 250_000)
+    ]
+
+
 def test_numbers_go_with_tuples() -> None:
     points = [(i % 10 + 1000, i % 10 * 0.25, "a", None) for i in range(1000)]
     numbers = [number for point in points for number in point[:2]]
@@ -770,6 +812,19 @@ def test_a_pool_has_what_has_to_be_looked_up(
     assert row[1] == (("root", f"root{len(roots) - 1}"), ("item", None))
     assert row[4] - row[5] == stay
     assert (row[6], row[7]) == (text * len(roots[-1]), text * stay + 32 * entries)
+
+
+def test_owners_of_more_places_than_there_are_notes_for() -> None:
+    """What a later one owns is paid for by nobody, not by another."""
+    places = 70_000
+    owners = [[text] for text in words(range(places))]
+    borrowers = [words([*some] * 3) for some in (range(10), range(places - 10, places))]
+    named = ((f"r{i}", each, False) for i, each in enumerate(owners + borrowers))
+    found, _, _ = _memopt._scan_heap(tuple(named), False, 1)
+    known, unknown = (row for row in found if row[0] == "strings")
+    assert [row[4:6] for row in (known, unknown)] == [(30, 30)] * 2
+    assert (known[7], known[8]) == (32 * 10, 10)
+    assert (unknown[7], unknown[8]) == (0, 0)
 
 
 def test_the_longest_string_is_known() -> None:

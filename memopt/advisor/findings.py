@@ -327,14 +327,19 @@ def _finding(row: Row, outcome: Measured | Unmeasured | None) -> Finding:
 _OF_TUPLES = ("tuples", "floats", "ints", "progression")
 
 
+def _place(row: Row) -> tuple[tuple[str, int], ...]:
+    """Where it is: a step may be a class, whose metaclass says what equals it."""
+    return tuple((step, id(label)) for step, label in row.steps)
+
+
 def _told(heap: Heap) -> list[Row]:
     """The rows of swaps that can be made, and all be made; largest saving first."""
     told, swapped = [], set()
     for row in sorted(heap.rows, key=lambda row: row.after - row.now):
         if row.type is tuple and row.kind in _OF_TUPLES:
-            if row.steps in swapped:
+            if (place := _place(row)) in swapped:
                 continue
-            swapped.add(row.steps)
+            swapped.add(place)
         if row.kind != "instances" or _could_have_slots(row.type):
             told.append(row)
     return told

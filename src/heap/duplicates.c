@@ -1,7 +1,8 @@
 /* duplicates.c - see findings.h: equal strings, bytes and tuples.
  *
- * Contents are known by their hashes, which the scan owns, with the row of the object
- * that had each first.  What the swap needs beside the objects that stay, a pool or a
+ * Contents are known by 48 bits of their hashes, which the scan owns, with the row of
+ * the object that had each first in the other 16: one scan in 500 of a million contents
+ * takes one for another.  What the swap needs beside the objects that stay, a pool or a
  * dict, is added in the end, when it is known which rows are worth swapping. */
 #include "heap/findings.h"
 
@@ -125,10 +126,19 @@ mo_content_hash(PyObject *obj)
 
 /* ---- counting ------------------------------------------------------------ */
 
-/* In the value of a content: somebody repeats what another row has. */
-#define LENT (UINT32_C(1) << 31)
+/* The note of a content is 1 + the row that had it first, or this: another row has it
+ * on loan already, or the first is one of more rows than notes can tell apart. */
+#define NO_OWNER MO_NOTES
 
-static void
+static uint64_t
+noted(uint64_t hash, uint32_t row)
+{
+    uint64_t note = row + UINT64_C(1);
+    return (hash & ~MO_NOTES) | (note < NO_OWNER ? note : NO_OWNER);
+}
+
+/* Out of line, as most repeat what their own row has. */
+static MO_NOINLINE void
 lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
 {
     uint64_t key = (uint64_t)candidate->row << 32 | owner;
@@ -151,21 +161,22 @@ lend(mo_scan *scan, const mo_candidate *candidate, uint32_t owner)
 static void
 settle(mo_scan *scan, const mo_candidate *candidate)
 {
-    uint32_t *first = mo_table_value(&scan->contents, candidate->hash);
+    mo_row *row = &scan->rows[candidate->row];
+    uint64_t *first = mo_table_noted(&scan->contents, candidate->hash);
     if (first == NULL) {
         scan->out_of_memory = true;
-        return;
     }
-    mo_row *row = &scan->rows[candidate->row];
-    if (*first == 0) {
-        *first = candidate->row + 1;
+    else if (*first == 0) {
+        *first = noted(candidate->hash, candidate->row);
         row->after += candidate->bytes;
-        return;
     }
-    row->items++;
-    if (!(*first & LENT) && *first != candidate->row + 1) {
-        lend(scan, candidate, *first - 1);
-        *first |= LENT;
+    else {
+        row->items++;
+        uint64_t owner = *first & MO_NOTES;
+        if (owner != candidate->row + UINT64_C(1) && owner != NO_OWNER) {
+            *first |= NO_OWNER;
+            lend(scan, candidate, (uint32_t)owner - 1);
+        }
     }
 }
 
@@ -281,18 +292,36 @@ mo_find_duplicates(mo_scan *scan, PyObject *obj, uint32_t node, size_t bytes)
     }
 }
 
+/* Characters from which on to keep the hash of a text. */
+#define LONG_TEXT 1024
+
+/* The hash of a str or bytes, which is not read for each of many tuples. */
+static uint64_t
+hash_text(mo_scan *scan, PyObject *text)
+{
+    Py_ssize_t length = PyBytes_Check(text) ? PyBytes_GET_SIZE(text)
+                                            : PyUnicode_GET_LENGTH(text);
+    if (length < LONG_TEXT) {
+        return mo_content_hash(text);
+    }
+    mo_recent_text *slot =
+        &scan->recent_texts[scramble((uintptr_t)text) % MO_RECENT_TEXTS];
+    if (slot->text != text) {
+        *slot = (mo_recent_text){text, mo_content_hash(text)};
+    }
+    return slot->hash;
+}
+
 /* Hashes an item of a tuple; false if it is not immutable for certain. */
 static bool
-hash_item(PyObject *item, uint64_t *hash)
+hash_item(mo_scan *scan, PyObject *item, uint64_t *hash)
 {
     if (item == NULL) {
         return false;
     }
-    if (PyUnicode_CheckExact(item) && MO_STR_IS_READY(item)) {
-        *hash = mo_content_hash(item);
-    }
-    else if (PyBytes_CheckExact(item)) {
-        *hash = mo_content_hash(item);
+    if ((PyUnicode_CheckExact(item) && MO_STR_IS_READY(item)) ||
+        PyBytes_CheckExact(item)) {
+        *hash = hash_text(scan, item);
     }
     else if (PyFloat_CheckExact(item)) {
         double value = PyFloat_AS_DOUBLE(item);
@@ -329,7 +358,7 @@ mo_find_equal_tuples(mo_scan *scan, PyObject *tuple, uint32_t node,
     Py_ssize_t n = PyTuple_GET_SIZE(tuple);
     uint64_t hash = scramble((uint64_t)n ^ SEED_TUPLE), item;
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (!hash_item(PyTuple_GET_ITEM(tuple, i), &item)) {
+        if (!hash_item(scan, PyTuple_GET_ITEM(tuple, i), &item)) {
             return;
         }
         hash = scramble(hash ^ item);

@@ -29,7 +29,8 @@ typedef enum {
 /* The leading numbers of a sequence, all floats or all ints. */
 typedef struct {
     Py_ssize_t count;
-    size_t bytes;   /* of those that nothing else refers to */
+    size_t own, bytes;     /* those that nothing else refers to */
+    size_t met, met_bytes; /* others, met for the first time */
     bool is_shared; /* others than CPython's own have several references */
     int_shape shape;
 } numbers;
@@ -49,30 +50,39 @@ may_be_counted(PyObject *number)
 
 /* Adds a number to those that a sequence has. */
 static inline void
-meet_number(mo_scan *scan, PyObject *number, size_t bytes, numbers *found,
-            size_t *met, size_t *met_bytes)
+meet_number(mo_scan *scan, PyObject *number, size_t bytes, numbers *found)
 {
-    bool is_own = Py_REFCNT(number) == 1;
-    bool is_new = is_own || mo_scan_meets(scan, number);
-    *met += is_new;
-    *met_bytes += is_new ? bytes : 0;
-    found->bytes += is_own ? bytes : 0;
+    if (Py_REFCNT(number) == 1) {
+        found->own++;
+        found->bytes += bytes;
+        return;
+    }
     found->is_shared |= may_be_counted(number);
+    if (mo_scan_meets(scan, number)) {
+        found->met++;
+        found->met_bytes += bytes;
+    }
+}
+
+static void
+count_met(mo_scan *scan, PyTypeObject *type, const numbers *found)
+{
+    size_t met = found->own + found->met;
+    if (met != 0) {
+        mo_scan_count(scan, type, met, found->bytes + found->met_bytes);
+    }
 }
 
 static numbers
 meet_floats(mo_scan *scan, PyObject **items, Py_ssize_t n)
 {
     numbers floats = {.shape = INT64S};
-    size_t met = 0, bytes = 0;
     Py_ssize_t i = 0;
     for (; i < n && items[i] != NULL && PyFloat_CheckExact(items[i]); i++) {
-        meet_number(scan, items[i], MO_FLOAT_BYTES, &floats, &met, &bytes);
-    }
-    if (met != 0) {
-        mo_scan_count(scan, &PyFloat_Type, met, bytes);
+        meet_number(scan, items[i], MO_FLOAT_BYTES, &floats);
     }
     floats.count = i;
+    count_met(scan, &PyFloat_Type, &floats);
     return floats;
 }
 
@@ -80,12 +90,10 @@ static numbers
 meet_ints(mo_scan *scan, PyObject **items, Py_ssize_t n)
 {
     numbers ints = {.shape = n >= LEAST_PROGRESSION ? PROGRESSION : INT64S};
-    size_t met = 0, bytes = 0;
     uint64_t last = 0, step = 0;
     Py_ssize_t i = 0;
     for (; i < n && items[i] != NULL && PyLong_CheckExact(items[i]); i++) {
-        meet_number(scan, items[i], mo_int_bytes(items[i]), &ints, &met,
-                    &bytes);
+        meet_number(scan, items[i], mo_int_bytes(items[i]), &ints);
         int64_t value;
         if (ints.shape == OTHER_INTS || !mo_int_as_int64(items[i], &value)) {
             ints.shape = OTHER_INTS;
@@ -99,10 +107,8 @@ meet_ints(mo_scan *scan, PyObject **items, Py_ssize_t n)
         }
         last = (uint64_t)value;
     }
-    if (met != 0) {
-        mo_scan_count(scan, &PyLong_Type, met, bytes);
-    }
     ints.count = i;
+    count_met(scan, &PyLong_Type, &ints);
     return ints;
 }
 
@@ -131,7 +137,8 @@ static void
 count_references(mo_scan *scan, PyObject **items, Py_ssize_t n, mo_row *row)
 {
     uint32_t number = (uint32_t)(row - scan->rows);
-    for (Py_ssize_t i = 0; i < n && number < UINT16_MAX; i++) {
+    bool fits = number < UINT16_MAX;
+    for (Py_ssize_t i = 0; fits && i < n && !scan->out_of_memory; i++) {
         if (i + NUMBERS_AHEAD < n) {
             mo_table_prefetch(&scan->numbers,
                               (uintptr_t)items[i + NUMBERS_AHEAD]);
@@ -172,18 +179,14 @@ count_numbers(mo_scan *scan, PyObject *sequence, uint32_t node, size_t bytes,
 
 /* ---- rows of floats ------------------------------------------------------ */
 
-/* Whether it is one.  If so, `owned` stays true if nothing else refers to the
- * floats. */
+/* Whether all items of a row are floats.  If so, `owned` stays true if nothing else
+ * refers to them. */
 static bool
-is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
-                 bool *owned)
+is_row_of_floats(PyObject *row, bool *owned)
 {
-    if (row == NULL || Py_TYPE(row) != type || Py_SIZE(row) != columns) {
-        return false;
-    }
     PyObject **items = items_of(row);
     bool shared = false;
-    for (Py_ssize_t i = 0; i < columns; i++) {
+    for (Py_ssize_t i = 0; i < Py_SIZE(row); i++) {
         if (items[i] == NULL || !PyFloat_CheckExact(items[i])) {
             return false;
         }
@@ -193,26 +196,50 @@ is_row_of_floats(PyObject *row, PyTypeObject *type, Py_ssize_t columns,
     return true;
 }
 
-/* Whether a list's items are lists, or tuples, of equally many floats, most of
- * which nothing else refers to: others stay beside a copy of what they hold. */
+/* Whether a list's items are of the type and length of the first, and nothing else
+ * refers to most of them: others stay beside a copy of what they hold, and would be
+ * read again for each list that has them. */
 static bool
-is_matrix(PyObject *list, bool *owned)
+has_rows(PyObject *list, PyObject *first)
 {
     Py_ssize_t n = PyList_GET_SIZE(list), own = 0;
-    PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
-    if (first == NULL ||
-        !(PyList_CheckExact(first) || PyTuple_CheckExact(first)) ||
-        Py_SIZE(first) == 0) {
-        return false;
-    }
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *row = PyList_GET_ITEM(list, i);
-        if (!is_row_of_floats(row, Py_TYPE(first), Py_SIZE(first), owned)) {
+        if (row == NULL || Py_TYPE(row) != Py_TYPE(first) ||
+            Py_SIZE(row) != Py_SIZE(first)) {
             return false;
         }
         own += Py_REFCNT(row) == 1;
     }
     return own > n / 2;
+}
+
+static bool
+begins_with_float(PyObject *obj)
+{
+    if (!(PyList_CheckExact(obj) || PyTuple_CheckExact(obj)) ||
+        Py_SIZE(obj) == 0) {
+        return false;
+    }
+    PyObject *item = items_of(obj)[0];
+    return item != NULL && PyFloat_CheckExact(item);
+}
+
+/* Whether a list's items are lists, or tuples, of equally many floats. */
+static bool
+is_matrix(PyObject *list, bool *owned)
+{
+    Py_ssize_t n = PyList_GET_SIZE(list);
+    PyObject *first = n >= 2 ? PyList_GET_ITEM(list, 0) : NULL;
+    if (first == NULL || !begins_with_float(first) || !has_rows(list, first)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (!is_row_of_floats(PyList_GET_ITEM(list, i), owned)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The floats of a row that nothing else refers to.  To read them all again took as

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* How many items to take at a time, which bounds the memory for them: 16 MiB. */
+/* How many items to take at a time, which bounds the memory for them: 8 MiB,
+ * and as much to sort them. */
 #define AT_A_TIME ((Py_ssize_t)1 << 20)
 
 /* Two digits of the address: which 256 bytes of a region of 256 KiB, and which of
@@ -83,12 +84,15 @@ mo_order_next(mo_order *order, PyObject *const *items, Py_ssize_t n)
     Py_ssize_t first = order->end;
     Py_ssize_t end = n - first > AT_A_TIME ? first + AT_A_TIME : n;
     size_t taken = (size_t)(end - first);
-    if (!make_room(order, 2 * taken)) {
+    /* Not kept: the walk makes tables in the same memory. */
+    PyObject **half_sorted = mo_block_new(taken * sizeof(PyObject *));
+    if (half_sorted == NULL || !make_room(order, taken)) {
+        mo_block_free(half_sorted, taken * sizeof(PyObject *));
         return false;
     }
-    PyObject **half_sorted = order->items + taken;
     sort_by(items + first, half_sorted, taken, FIRST_SHIFT);
     sort_by(half_sorted, order->items, taken, FIRST_SHIFT + DIGIT_BITS);
+    mo_block_free(half_sorted, taken * sizeof(PyObject *));
     order->first = first;
     order->end = end;
     return true;

@@ -412,8 +412,9 @@ mo_scan_init(mo_scan *scan, bool everything)
     memset(scan, 0, sizeof(*scan));
     scan->everything = everything;
     scan->node_index.is_map = scan->type_index.is_map = true;
-    scan->in_hand.is_map = scan->contents.is_map = true;
-    scan->loan_index.is_map = scan->numbers.is_map = true;
+    scan->in_hand.is_map = scan->loan_index.is_map = true;
+    scan->numbers.is_map = true;
+    scan->contents.notes = MO_NOTES;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
     if (scan->nodes == NULL) {

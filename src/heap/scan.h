@@ -134,6 +134,17 @@ typedef struct {
 
 #define MO_CANDIDATES 16
 
+/* The hash of a long text that a tuple had lately, as others may have it, too. */
+typedef struct {
+    const PyObject *text; /* NULL: nothing yet */
+    uint64_t hash;
+} mo_recent_text;
+
+#define MO_RECENT_TEXTS 64
+
+/* The bits of a hash in whose place the contents have notes. */
+#define MO_NOTES UINT64_C(0xFFFF)
+
 /* What objects of one row repeat of another's, where it was met first: of each
  * content that nobody repeated before. */
 typedef struct {
@@ -144,9 +155,8 @@ typedef struct {
 } mo_loan;
 
 typedef struct {
-    mo_marks met; /* objects */
-    /* From hashes of strings and tuples to 1 + the row of the first. */
-    mo_table contents;
+    mo_marks met;        /* objects */
+    mo_table contents;   /* hashes of strings and tuples: see duplicates.c */
     mo_table loan_index; /* from pairs of rows to 1 + the number of the loan */
     mo_loan *loans;      /* owned */
     size_t n_loans, loans_capacity;
@@ -169,6 +179,7 @@ typedef struct {
     mo_order order; /* of a long sequence, if one is walked */
     mo_recent recent_nodes[MO_RECENT];
     mo_recent_type recent_types[MO_RECENT_TYPES];
+    mo_recent_text recent_texts[MO_RECENT_TEXTS];
     mo_field fields[MO_FIELDS]; /* by place in the dict */
     /* Everything there is, or only what the roots own: then not the types,
      * modules and functions that objects refer to. */

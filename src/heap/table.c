@@ -23,7 +23,8 @@ mo_table_get(const mo_table *table, uint64_t key, uint32_t missing)
 int
 mo_table_grow(mo_table *table)
 {
-    mo_table bigger = {.used = table->used, .is_map = table->is_map};
+    mo_table bigger = {
+        .used = table->used, .notes = table->notes, .is_map = table->is_map};
     const unsigned int doublings = table->capacity < SMALL_SLOTS ? 2 : 1;
     bigger.shift =
         table->capacity != 0 ? table->shift - doublings : FIRST_SHIFT;

@@ -1,5 +1,5 @@
 /* table.h - an open-addressing hash table from 64-bit keys to 32-bit values,
- * or a set of such keys.
+ * or a set of such keys, or of shorter ones that have notes in the same word.
  *
  * Plain C: no Python objects, memory from block.h.  The owner zeroes it
  * (for a set, that is all), and clears it.  Keys are pointers or hashes: they
@@ -14,6 +14,7 @@ typedef struct {
     uint32_t *values;   /* owned; as many, or NULL in a set */
     size_t used;        /* at most 5/8 of the capacity */
     size_t capacity;    /* a power of two, or 0 */
+    uint64_t notes;     /* which bits are no part of a key; 0 in a map */
     unsigned int shift; /* 64 less its binary logarithm */
     bool is_map;
 } mo_table;
@@ -25,7 +26,8 @@ static inline size_t
 mo_table_start(const mo_table *table, uint64_t key)
 {
     /* 2**64 divided by the golden ratio, odd. */
-    return (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> table->shift);
+    return (size_t)((key & ~table->notes) * UINT64_C(0x9E3779B97F4A7C15) >>
+                    table->shift);
 }
 
 /* Asks for it. */
@@ -47,7 +49,8 @@ mo_table_slot(const mo_table *table, uint64_t key)
 {
     size_t mask = table->capacity - 1;
     size_t i = mo_table_start(table, key);
-    while (table->keys[i] != key && table->keys[i] != 0) {
+    while (((table->keys[i] ^ key) & ~table->notes) != 0 &&
+           table->keys[i] != 0) {
         i = (i + 1) & mask;
     }
     return i;
@@ -95,6 +98,21 @@ mo_table_value(mo_table *table, uint64_t key)
     table->used += table->keys[i] == 0;
     table->keys[i] = key;
     return &table->values[i];
+}
+
+/* Where `key` is, with its note; 0 if it is new there, to be written: not as 0.
+ * NULL without memory. */
+static inline uint64_t *
+mo_table_noted(mo_table *table, uint64_t key)
+{
+    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+        return NULL;
+    }
+    uint64_t *there = &table->keys[mo_table_slot(table, key)];
+    if (*there == 0) {
+        table->used++;
+    }
+    return there;
 }
 
 void
