@@ -25,6 +25,7 @@ struct mo_state {
     mo_internpool_state internpool;
     mo_exactsum_state exactsum;
     mo_floatmatrix_state floatmatrix;
+    mo_heap_state heap;
     mo_memory_state memory;
 };
 

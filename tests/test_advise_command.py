@@ -1004,6 +1004,10 @@ NO_TEXT = {
     "wide": b"# coding: utf-16\nx = 1\n",
     "ascii": b"#!python\n# -*- coding: ascii -*-\nx = '\xe9'\n",
     "null": b"x = 1\0\n",
+    "null_above": b"x = 1\0\n# \xe9\n",
+    "null_below": b"# \xe9\nx = 1\0\n",
+    "null_unknown": b"# coding: nonsense\nx = 1\0\n",
+    "utf16": "x = 1\n".encode("utf-16"),
     "with_bom": b"\xef\xbb\xbfx = '\xe9'\n",
     "other_bom": b"\xef\xbb\xbf# coding: latin-1\n",
     "declared": b"# coding: utf-8\nx = '\xe9'\n",
@@ -1015,6 +1019,8 @@ TEXT = {
     "first": b"# coding: latin-1\n# coding: nonsense\nx = '\xe9'\n",
     "bom": b"\xef\xbb\xbfx = '\xc3\xa9'\n",
     "utf8": b"# coding: utf-8\n# \xe9\n",
+    "emacs": b"# -*- coding: latin-1-unix -*-\nx = '\xe9'\n",
+    "emacs_too": b"# -*- coding: ISO_8859-1-dos -*-\r\nx = '\xe9'\r\n",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import os
 import subprocess
 import sys
@@ -399,6 +401,82 @@ print(watch._lives.locked(), watch.is_ending)
     assert said == "False True\n"
 
 
+@needs_fork
+def test_finalizers_that_want_a_lock_of_who_forks(tmp_path: Path) -> None:
+    """The collector runs none of them in a thread that the fork waits for."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import faulthandler, gc, os, threading
+faulthandler.dump_traceback_later(120, exit=True)
+lock = threading.RLock()
+
+class Cycle:
+    def __init__(self):
+        self.cycle = self
+    def __del__(self):
+        with lock:
+            gone.append(1)
+
+gone = []
+for i in range(100):
+    with lock:
+        for _ in range(i):
+            Cycle()
+        pid = os.fork()
+        if not pid:
+            os._exit(not gc.isenabled())
+        assert os.waitpid(pid, 0)[1] == 0
+gc.collect()
+print(len(gone), gc.isenabled())
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "memopt", "advise", script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("4950 True\n", 0), done.stderr
+
+
+@needs_fork
+def test_a_fork_does_not_wait_for_ever() -> None:
+    """Nor does what it did not wait for end what was begun after it."""
+    said = run_in_fresh_process(
+        """
+import faulthandler, threading, time
+faulthandler.dump_traceback_later(120, exit=True)
+from memopt import _memopt
+from memopt.advisor import watch as module
+looks, lock, looking = [], threading.Lock(), threading.Event()
+def look():
+    looking.set()
+    with lock:  # as a finalizer might
+        looks.append(1)
+watch = module.Watch(look, 0.001, lambda caller: None)
+with lock:
+    watch.start()
+    looking.wait()
+    start = module._start_thread
+    module._forks.append(None)
+    print(_memopt._elsewhere(start, 0.2, module._end_all, module.running))
+    module._forks.pop()
+    module._begin_soon()
+while watch.is_ending:  # the one that was told to
+    time.sleep(0.001)
+for _ in range(3):
+    count = len(looks)
+    while len(looks) == count:
+        time.sleep(0.001)
+watch.stop()
+print(watch._lives.locked())
+"""
+    )
+    assert said == "False\nFalse\n"
+
+
 class TestElsewhere:
     """``_memopt._elsewhere``: a call in a thread of its own."""
 
@@ -430,6 +508,56 @@ class TestElsewhere:
         )
         _elsewhere(lambda *called: 1 / 0, [1])
         assert told == [ZeroDivisionError]
+
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_collector_is_off_meanwhile(self, enabled: bool) -> None:
+        seen: list[bool] = []
+
+        def again(items: list[int], caller: int) -> None:
+            seen.append(gc.isenabled())
+            _elsewhere(lambda *called: None, items)
+            seen.append(gc.isenabled())
+
+        before = gc.isenabled()
+        (gc.enable if enabled else gc.disable)()
+        try:
+            _elsewhere(again, [1])
+            assert seen == [False, False]
+            assert gc.isenabled() == enabled
+        finally:
+            (gc.enable if before else gc.disable)()
+
+    @needs_fork
+    def test_collector_is_on_in_a_child_that_another_forks(self) -> None:
+        said = run_in_fresh_process(
+            """
+import gc, os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from memopt.advisor.watch import _elsewhere
+def fork(items, caller):
+    pid = os.fork()
+    if not pid:
+        os._exit(not gc.isenabled())
+    items[0] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+items = [None]
+_elsewhere(fork, items)
+print(items)
+"""
+        )
+        assert said == "[0]\n"
+
+    def test_not_longer_than_that(self) -> None:
+        go, gone = threading.Event(), threading.Event()
+
+        def wait(items: list[int], caller: int) -> None:
+            go.wait(SOON)
+            gone.set()
+
+        start = _thread.start_new_thread
+        assert not _memopt._elsewhere(start, 0.01, wait, [1])
+        assert not gone.is_set()
+        go.set()
+        assert gone.wait(SOON)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="others refuse the size itself")
     def test_no_more_threads(self) -> None:

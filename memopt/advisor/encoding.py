@@ -13,16 +13,20 @@ _DECLARED = re.compile(
 )
 
 
+_NULL = "source code cannot contain null bytes"
+
+
 def refusal(source: bytes, file: str) -> str | None:
     """What ``python`` says of it, if that refuses it."""
-    if b"\0" in source:
-        return "source code cannot contain null bytes"
+    null = _NULL if b"\0" in source else None
     if source.startswith(codecs.BOM_UTF8):
-        return None  # compile() says the same
+        return null  # compile() says the same of the rest
     declared = _DECLARED.match(source)
     try:
         (source if declared is None else declared["above"] or b"").decode()
     except UnicodeDecodeError as error:
+        if b"\0" in source[: source.rfind(b"\n", 0, error.start) + 1]:
+            return null  # which is in a line above
         line = len((source[: error.start] + b".").splitlines())
         return (
             f"Non-UTF-8 code starting with '\\x{source[error.start]:02x}' in file "
@@ -31,14 +35,17 @@ def refusal(source: bytes, file: str) -> str | None:
         )
     encoding = "utf-8" if declared is None else declared["encoding"].decode()
     if _is_readable(source, encoding):
-        return None
+        return null
     return f"encoding problem: {encoding}"
 
 
 def _is_readable(source: bytes, encoding: str) -> bool:
     """As far as ``python`` reads for the first line; UTF-8 it does not decode yet."""
-    if re.match("utf-8(-|$)", encoding.lower().replace("_", "-")):
+    name = encoding.lower().replace("_", "-")
+    if re.match("utf-8(-|$)", name):
         return True
+    if re.match("(latin-1|iso-8859-1|iso-latin-1)(-|$)", name):
+        return True  # all bytes are: "latin-1-unix" is Emacs's name
     try:
         io.TextIOWrapper(io.BytesIO(source), encoding).readline()
     except (LookupError, UnicodeError):

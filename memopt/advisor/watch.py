@@ -6,7 +6,8 @@ have locked stays so in the child.
 
 What forks runs no Python code of ours meanwhile, but has another thread do so: a
 handler of a signal, which may raise, would be called within it, and CPython only
-prints what the functions that fork calls raise.
+prints what the functions that fork calls raise.  The collector does not run then: the
+program's finalizers may want what locks the thread that forks holds.
 """
 
 import _thread
@@ -26,6 +27,10 @@ _start_thread = _thread.start_new_thread
 
 # How long what is to end may take until it is told again, in seconds.
 _PATIENCE = 0.1
+
+# How long a fork may take for it, in seconds: far more than a look takes, but that one
+# may wait, in a finalizer, for a lock of the thread that forks.
+_FORK_PATIENCE = 10.0
 
 
 class Watch:
@@ -90,19 +95,20 @@ class Watch:
         return not has_ended
 
     def _run(self) -> None:
-        is_alone = self._lives.acquire(blocking=False)
-        if is_alone:
+        if not self._lives.acquire(blocking=False):
+            self._begun.set()
+            return
+        try:
+            block_signals()
             self._ids = threading.get_ident(), threading.get_native_id()
-        self._begun.set()
-        if is_alone:
-            try:
-                self._look_on()
-            finally:
-                self._ids = (0, self._ids[1])
-                self._lives.release()
+            self._begun.set()  # from here on the collector may run
+            self._look_on()
+        finally:
+            self._ids = (0, self._ids[1])
+            self._begun.set()
+            self._lives.release()
 
     def _look_on(self) -> None:
-        block_signals()
         while not self._ending.wait(max(0.0, self._due - time.perf_counter())):
             self._look()
             self._due = time.perf_counter() + self._interval
@@ -116,6 +122,8 @@ _forks: list[None] = []  # going on
 def _end_all(watches: list[Watch], caller: int) -> None:
     for watch in tuple(watches):
         watch.end(caller)
+    if not _forks:  # none has waited for it
+        _begin_all(watches, caller)
 
 
 def _begin_all(watches: list[Watch], caller: int) -> None:
@@ -129,7 +137,7 @@ def _begin_all(watches: list[Watch], caller: int) -> None:
                     watch.end(caller)
 
 
-_elsewhere = functools.partial(_memopt._elsewhere, _start_thread)
+_elsewhere = functools.partial(_memopt._elsewhere, _start_thread, _FORK_PATIENCE)
 
 # Once os.fork() has returned: from CPython 3.13 on it counts threads at its very end.
 _begin_soon = functools.partial(
@@ -148,3 +156,4 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_begin_soon,
         after_in_child=_forks.clear,
     )
+    os.register_at_fork(after_in_child=_memopt._forget_waiting)

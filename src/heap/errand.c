@@ -3,6 +3,7 @@
 #include "heap/errand.h"
 
 #include "platform/threads.h"
+#include "state.h"
 
 /* What a tracer or profiler of the program's would see is not the program's. */
 static PyObject *
@@ -42,12 +43,49 @@ mo_ask_main_thread(PyObject *Py_UNUSED(module), PyObject *callable)
     Py_RETURN_TRUE;
 }
 
+/* Owned by a capsule, as who waits may give up first. */
 typedef struct {
-    PyObject *callable, *items; /* borrowed from who waits */
-    unsigned long caller;       /* that thread's identifier */
+    PyObject *callable, *items; /* owned */
+    unsigned long caller;       /* identifier of the thread that waits */
     unsigned long native_id;    /* the new one's, for the system */
     PyThread_type_lock over;    /* held until nothing is touched any more */
 } elsewhere;
+
+static void
+free_elsewhere(PyObject *capsule)
+{
+    elsewhere *e = PyCapsule_GetPointer(capsule, NULL);
+    Py_DECREF(e->callable);
+    Py_DECREF(e->items);
+    PyThread_free_lock(e->over);
+    PyMem_Free(e);
+}
+
+/* The capsule, or NULL with an exception set. */
+static PyObject *
+new_elsewhere(PyObject *callable, PyObject *items)
+{
+    PyThread_type_lock over = PyThread_allocate_lock();
+    elsewhere *e = over != NULL ? PyMem_Malloc(sizeof *e) : NULL;
+    PyObject *capsule = NULL;
+    if (e == NULL) {
+        PyErr_NoMemory();
+    }
+    else {
+        *e = (elsewhere){.caller = PyThread_get_thread_ident(), .over = over};
+        capsule = PyCapsule_New(e, NULL, free_elsewhere);
+    }
+    if (capsule != NULL) {
+        e->callable = Py_NewRef(callable);
+        e->items = Py_NewRef(items);
+        return capsule;
+    }
+    if (over != NULL) {
+        PyThread_free_lock(over);
+    }
+    PyMem_Free(e);
+    return NULL;
+}
 
 static PyObject *
 run_elsewhere(PyObject *capsule, PyObject *Py_UNUSED(ignored))
@@ -70,14 +108,9 @@ static PyMethodDef run_elsewhere_method = {"_elsewhere", run_elsewhere,
 /* By Python, which has memory for the thread before that begins, and which lets
  * nobody fork while it counts its threads. */
 static int
-start_elsewhere(elsewhere *e, PyObject *start_thread)
+start_elsewhere(PyObject *capsule, PyObject *start_thread)
 {
-    PyObject *capsule = PyCapsule_New(e, NULL, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
     PyObject *run = PyCFunction_New(&run_elsewhere_method, capsule);
-    Py_DECREF(capsule);
     if (run == NULL) {
         return -1;
     }
@@ -87,54 +120,96 @@ start_elsewhere(elsewhere *e, PyObject *start_thread)
     return ident != NULL ? 0 : -1;
 }
 
-/* Not for one of Python's own locks: handlers are called by who waits for those. */
-static void
-wait_elsewhere(const elsewhere *e)
+/* Whether it has ended within so many seconds.  Not for one of Python's own locks:
+ * handlers are called by who waits for those. */
+static bool
+wait_elsewhere(const elsewhere *e, double patience)
 {
-    Py_BEGIN_ALLOW_THREADS(void)
-    PyThread_acquire_lock(e->over, WAIT_LOCK);
-    mo_threads_wait_gone(e->native_id);
+    const PY_TIMEOUT_T microseconds = (PY_TIMEOUT_T)(patience * 1e6);
+    bool is_over;
+    Py_BEGIN_ALLOW_THREADS
+    is_over = PyThread_acquire_lock_timed(e->over, microseconds, 0) ==
+              PY_LOCK_ACQUIRED;
+    if (is_over) {
+        mo_threads_wait_gone(e->native_id);
+        PyThread_release_lock(e->over);
+    }
     Py_END_ALLOW_THREADS
+    return is_over;
 }
 
 /* Whether it could; whoever forks can do nothing about it if not. */
 static bool
-call_elsewhere(elsewhere *e, PyObject *start_thread)
+call_elsewhere(PyObject *capsule, PyObject *start_thread, double patience)
 {
+    elsewhere *e = PyCapsule_GetPointer(capsule, NULL);
     (void)PyThread_acquire_lock(e->over, WAIT_LOCK);
-    bool has_started = start_elsewhere(e, start_thread) == 0;
-    if (has_started) {
-        wait_elsewhere(e);
+    if (start_elsewhere(capsule, start_thread) == 0) {
+        return wait_elsewhere(e, patience);
     }
-    else if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
+    if (PyErr_ExceptionMatches(PyExc_RuntimeError)) {
         PyErr_Clear(); /* there may be no more threads */
     }
     else {
         PyErr_WriteUnraisable(e->callable);
     }
     PyThread_release_lock(e->over);
-    return has_started;
+    return false;
+}
+
+/* Run by a thread of ours, the collector would call finalizers of the program's,
+ * which may want a lock of who waits for that thread. */
+static void
+pause_collector(mo_heap_state *state)
+{
+    if (state->waiting++ == 0) {
+        state->collects = PyGC_Disable();
+    }
+}
+
+static void
+resume_collector(mo_heap_state *state)
+{
+    if (--state->waiting == 0 && state->collects) {
+        (void)PyGC_Enable();
+    }
 }
 
 PyObject *
-mo_elsewhere(PyObject *Py_UNUSED(module), PyObject *args)
+mo_elsewhere(PyObject *module, PyObject *args)
 {
-    elsewhere e = {.caller = PyThread_get_thread_ident()};
-    PyObject *start_thread;
-    if (!PyArg_ParseTuple(args, "OOO!:_elsewhere", &start_thread, &e.callable,
-                          &PyList_Type, &e.items)) {
+    mo_heap_state *state = &((mo_state *)PyModule_GetState(module))->heap;
+    PyObject *start_thread, *callable, *items;
+    double patience;
+    if (!PyArg_ParseTuple(args, "OdOO!:_elsewhere", &start_thread, &patience,
+                          &callable, &PyList_Type, &items)) {
         return NULL;
     }
-    if (PyList_GET_SIZE(e.items) == 0) {
+    if (PyList_GET_SIZE(items) == 0) {
         Py_RETURN_TRUE;
     }
-    e.over = PyThread_allocate_lock();
-    if (e.over == NULL) {
-        Py_RETURN_FALSE;
+    pause_collector(state);
+    PyObject *capsule = new_elsewhere(callable, items);
+    bool could =
+        capsule != NULL && call_elsewhere(capsule, start_thread, patience);
+    resume_collector(state);
+    if (capsule == NULL) {
+        return NULL;
     }
-    bool could = call_elsewhere(&e, start_thread);
-    PyThread_free_lock(e.over);
+    Py_DECREF(capsule);
     return PyBool_FromLong(could);
+}
+
+/* Who waited is not in the child. */
+PyObject *
+mo_forget_waiting(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    mo_heap_state *state = &((mo_state *)PyModule_GetState(module))->heap;
+    if (state->waiting != 0) {
+        state->waiting = 1;
+        resume_collector(state);
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject *

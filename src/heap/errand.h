@@ -11,12 +11,17 @@
 PyObject *
 mo_ask_main_thread(PyObject *module, PyObject *callable);
 
-/* (start_new_thread, callable, items): unless the list is empty, a new thread calls
- * callable(items, identifier of the calling thread), which waits until there is no
- * such thread any more, and runs no Python code, so no handler of a signal; True, or
- * False if there could be no thread. */
+/* (start_new_thread, patience, callable, items): unless the list is empty, a new
+ * thread calls callable(items, identifier of the calling thread), which waits until
+ * there is no such thread any more, for `patience` seconds at most, and runs no Python
+ * code, so no handler of a signal; the collector does not run meanwhile.  True, or
+ * False if there could be no thread, or it went on for longer. */
 PyObject *
 mo_elsewhere(PyObject *module, PyObject *args);
+
+/* In a child of fork: no thread waits there for one of those any more. */
+PyObject *
+mo_forget_waiting(PyObject *module, PyObject *ignored);
 
 /* Waits until the system has no such thread any more, where it tells. */
 PyObject *

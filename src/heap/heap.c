@@ -307,10 +307,15 @@ PyDoc_STRVAR(ask_main_thread_doc,
 "instructions; what it raises is raised there.  False if that cannot be asked.");
 
 PyDoc_STRVAR(elsewhere_doc,
-"_elsewhere(start_new_thread, callable, items, /)\n--\n\n"
+"_elsewhere(start_new_thread, patience, callable, items, /)\n--\n\n"
 "Unless the list items is empty, have a new thread call callable(items, ident),\n"
-"ident being that of this thread, and wait until it has ended, without running\n"
-"handlers of signals; what it raises is printed.  False if it could not start.");
+"ident being that of this thread, and wait until it has ended, for patience\n"
+"seconds at most, without running handlers of signals or the collector; what it\n"
+"raises is printed.  False if it could not start, or has not ended.");
+
+PyDoc_STRVAR(forget_waiting_doc,
+"_forget_waiting()\n--\n\n"
+"In a child of fork: what has been waited for in _elsewhere is not there.");
 
 PyDoc_STRVAR(wait_for_thread_doc,
 "_wait_for_thread(native_id, /)\n--\n\n"
@@ -375,6 +380,7 @@ static PyMethodDef heap_methods[] = {
     {"_is_traced", mo_is_traced, METH_NOARGS, is_traced_doc},
     {"_ask_main_thread", mo_ask_main_thread, METH_O, ask_main_thread_doc},
     {"_elsewhere", mo_elsewhere, METH_VARARGS, elsewhere_doc},
+    {"_forget_waiting", mo_forget_waiting, METH_NOARGS, forget_waiting_doc},
     {"_wait_for_thread", mo_wait_for_thread, METH_O, wait_for_thread_doc},
     {"_pymalloc_bytes", pymalloc_bytes, METH_NOARGS, pymalloc_bytes_doc},
     {"_scan_heap", scan_heap, METH_VARARGS, scan_heap_doc},
