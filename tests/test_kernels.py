@@ -73,6 +73,11 @@ def test_other_kernels_are_refused() -> None:
     assert _memopt._set_isa(ISAS[0]) == ISAS[0]
 
 
+def test_bytes_ahead_are_an_int() -> None:
+    with pytest.raises(TypeError):
+        _memopt._set_ahead("2048")  # type: ignore[arg-type]
+
+
 # --- whole sums -------------------------------------------------------------
 
 
