@@ -356,8 +356,7 @@ def test_a_child_does_not_begin_what_its_parent_was_asked_to() -> None:
     """What was asked before it forked the child does first, in threading's hook."""
     said = run_in_fresh_process(
         """
-import faulthandler, operator, os
-faulthandler.dump_traceback_later(120, exit=True)
+import operator, os
 from memopt.advisor import watch as module
 watch = module.Watch(lambda: None, 0.001, lambda caller: None)
 watch.start()

@@ -138,7 +138,8 @@ wait_elsewhere(const elsewhere *e, double patience)
     return is_over;
 }
 
-/* Whether it could; whoever forks can do nothing about it if not. */
+/* Whether it could; whoever forks can do nothing about it if not.  The lock is not
+ * released then: there may be the thread, and no memory for its identifier. */
 static bool
 call_elsewhere(PyObject *capsule, PyObject *start_thread, double patience)
 {
@@ -153,7 +154,6 @@ call_elsewhere(PyObject *capsule, PyObject *start_thread, double patience)
     else {
         PyErr_WriteUnraisable(e->callable);
     }
-    PyThread_release_lock(e->over);
     return false;
 }
 
