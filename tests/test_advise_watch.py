@@ -493,6 +493,12 @@ class TestElsewhere:
     def test_nothing_to_do(self) -> None:
         assert _elsewhere(lambda *called: 1 / 0, [])
 
+    def test_nobody_to_forget(self) -> None:
+        for act in (gc.disable, gc.enable):
+            act()
+            _memopt._forget_waiting()
+            assert gc.isenabled() == (act is gc.enable)
+
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells its threads")
     def test_thread_is_gone(self) -> None:
         ids: list[int] = []

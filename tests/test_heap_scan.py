@@ -814,6 +814,16 @@ def test_a_pool_has_what_has_to_be_looked_up(
     assert (row[6], row[7]) == (text * len(roots[-1]), text * stay + 32 * entries)
 
 
+def test_one_of_two_pays_for_what_both_share_with_a_third() -> None:
+    """All that this has goes into the pool with the first, and with it the rest."""
+    owner = [f"{'text' * 9} {i}" for i in range(100)]
+    first, second = (
+        ["".join(text) for text in part for _ in range(5)]
+        for part in (owner[:50], owner[50:])
+    )
+    assert in_others("strings", owner, first, second) == [0, 100, 0]
+
+
 def test_owners_of_more_places_than_there_are_notes_for() -> None:
     """What a later one owns is paid for by nobody, not by another."""
     places = 70_000
