@@ -742,7 +742,7 @@ def test_colours(script: Any) -> None:
     from memopt.advisor.colours import coloured
     from memopt.advisor.report import as_text
 
-    report = memopt.advise([[0.5, 1.5]] * 2, min_saving=1)
+    report = memopt.advise([[i + 0.5, i + 1.5] for i in range(2)], min_saving=1)
     assert coloured(report).plain == as_text(report)
     assert {str(span.style) for span in coloured(report).spans} >= {"red", "green"}
 
