@@ -826,16 +826,27 @@ def test_one_of_two_pays_for_what_both_share_with_a_third() -> None:
 
 
 def test_owners_of_more_places_than_there_are_notes_for() -> None:
-    """What a later one owns is paid for by nobody, not by another."""
+    """What a later one owns is told like what the first do."""
     places = 70_000
     owners = [[text] for text in words(range(places))]
     borrowers = [words([*some] * 3) for some in (range(10), range(places - 10, places))]
     named = ((f"r{i}", each, False) for i, each in enumerate(owners + borrowers))
     found, _, _ = _memopt._scan_heap(tuple(named), False, 1)
-    known, unknown = (row for row in found if row[0] == "strings")
-    assert [row[4:6] for row in (known, unknown)] == [(30, 30)] * 2
-    assert (known[7], known[8]) == (32 * 10, 10)
-    assert (unknown[7], unknown[8]) == (0, 0)
+    first, later = (row for row in found if row[0] == "strings")
+    assert [row[4:6] for row in (first, later)] == [(30, 30)] * 2
+    assert [row[7:9] for row in (first, later)] == [(32 * 10, 10)] * 2
+
+
+def test_what_one_of_very_many_places_owns_is_not_said_to_go() -> None:
+    """To share it, all that the owner has would have to be in the pool."""
+    owners = [
+        *([text] for text in words(range(70_000))),
+        words(range(10**5, 2 * 10**5)),
+    ]
+    roots = [*owners, words(range(10**5, 10**5 + WORDS))]
+    named = ((f"r{i}", each, False) for i, each in enumerate(roots))
+    found, _, _ = _memopt._scan_heap(tuple(named), False, 1)
+    assert not [row for row in found if row[0] == "strings"]
 
 
 def test_the_longest_string_is_known() -> None:

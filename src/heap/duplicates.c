@@ -126,15 +126,35 @@ mo_content_hash(PyObject *obj)
 
 /* ---- counting ------------------------------------------------------------ */
 
-/* The note of a content is 1 + the row that had it first, or this: another row has it
- * on loan already, or the first is one of more rows than notes can tell apart. */
-#define NO_OWNER MO_NOTES
+/* The note of a content is 1 + the row that had it first, or one of these: another
+ * row has it on loan already; the first is one of more rows than notes can tell
+ * apart, and in a table of its own. */
+#define LENT MO_NOTES
+#define LATE (MO_NOTES - 1)
 
-static uint64_t
-noted(uint64_t hash, uint32_t row)
+static void
+own(mo_scan *scan, const mo_candidate *candidate, uint64_t *content)
 {
-    uint64_t note = row + UINT64_C(1);
-    return (hash & ~MO_NOTES) | (note < NO_OWNER ? note : NO_OWNER);
+    const uint64_t key = candidate->hash & ~MO_NOTES;
+    const uint64_t note = candidate->row + UINT64_C(1);
+    *content = key | (note < LATE ? note : LATE);
+    if (note >= LATE &&
+        mo_table_add(&scan->late_owners, key, candidate->row) < 0) {
+        scan->out_of_memory = true;
+    }
+}
+
+/* The row that a content may be on loan from: the candidate's own if it is not. */
+static inline uint32_t
+lender(const mo_scan *scan, const mo_candidate *candidate, uint64_t content)
+{
+    const uint64_t note = content & MO_NOTES;
+    if (MO_LIKELY(note < LATE)) {
+        return (uint32_t)note - 1;
+    }
+    return note == LENT ? candidate->row
+                        : mo_table_get(&scan->late_owners, content & ~MO_NOTES,
+                                       candidate->row);
 }
 
 /* Out of line, as most repeat what their own row has. */
@@ -167,15 +187,15 @@ settle(mo_scan *scan, const mo_candidate *candidate)
         scan->out_of_memory = true;
     }
     else if (*first == 0) {
-        *first = noted(candidate->hash, candidate->row);
+        own(scan, candidate, first);
         row->after += candidate->bytes;
     }
     else {
         row->items++;
-        uint64_t owner = *first & MO_NOTES;
-        if (owner != candidate->row + UINT64_C(1) && owner != NO_OWNER) {
-            *first |= NO_OWNER;
-            lend(scan, candidate, (uint32_t)owner - 1);
+        uint32_t owner = lender(scan, candidate, *first);
+        if (owner != candidate->row) {
+            *first |= LENT;
+            lend(scan, candidate, owner);
         }
     }
 }

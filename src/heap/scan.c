@@ -413,7 +413,7 @@ mo_scan_init(mo_scan *scan, bool everything)
     scan->everything = everything;
     scan->node_index.is_map = scan->type_index.is_map = true;
     scan->in_hand.is_map = scan->loan_index.is_map = true;
-    scan->numbers.is_map = true;
+    scan->numbers.is_map = scan->late_owners.is_map = true;
     scan->contents.notes = MO_NOTES;
     scan->nodes = mo_scan_make_room(scan, NULL, 0, &scan->nodes_capacity,
                                     sizeof(mo_node));
@@ -430,6 +430,7 @@ mo_scan_clear(mo_scan *scan)
 {
     mo_marks_clear(&scan->met);
     mo_table_clear(&scan->contents);
+    mo_table_clear(&scan->late_owners);
     mo_table_clear(&scan->loan_index);
     mo_block_free(scan->loans, scan->loans_capacity * sizeof(mo_loan));
     mo_table_clear(&scan->numbers);
@@ -550,6 +551,7 @@ size_t
 mo_scan_bytes(const mo_scan *scan)
 {
     return mo_marks_bytes(&scan->met) + mo_table_bytes(&scan->contents) +
+           mo_table_bytes(&scan->late_owners) +
            mo_table_bytes(&scan->loan_index) + mo_table_bytes(&scan->numbers) +
            scan->loans_capacity * sizeof(mo_loan) +
            mo_order_bytes(&scan->order) + mo_table_bytes(&scan->in_hand) +

@@ -155,8 +155,9 @@ typedef struct {
 } mo_loan;
 
 typedef struct {
-    mo_marks met;        /* objects */
-    mo_table contents;   /* hashes of strings and tuples: see duplicates.c */
+    mo_marks met;         /* objects */
+    mo_table contents;    /* hashes of strings and tuples: see duplicates.c */
+    mo_table late_owners; /* rows of those that have no room for theirs */
     mo_table loan_index; /* from pairs of rows to 1 + the number of the loan */
     mo_loan *loans;      /* owned */
     size_t n_loans, loans_capacity;
