@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import free_threaded, run_in_fresh_process
+from support import free_threaded, not_with_asan, run_in_fresh_process
 
 from memopt import _memopt
 from memopt.advisor.watch import Watch, _elsewhere, running
@@ -317,6 +317,7 @@ def test_a_script_gets_what_its_handlers_raise_as_it_forks(tmp_path: Path) -> No
 
 
 @needs_fork
+@not_with_asan  # whose locks stay held in a child of several threads
 def test_threads_that_fork_at_once() -> None:
     said = run_in_fresh_process(
         """
