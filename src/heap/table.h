@@ -60,6 +60,14 @@ mo_table_slot(const mo_table *table, uint64_t key)
 int
 mo_table_grow(mo_table *table);
 
+/* Makes sure of room for one more key; 0, or -1 without memory. */
+static inline int
+mo_table_reserve(mo_table *table)
+{
+    bool is_full = table->used >= table->capacity / 8 * 5;
+    return is_full ? mo_table_grow(table) : 0;
+}
+
 /* The value of `key`, or `missing`. */
 uint32_t
 mo_table_get(const mo_table *table, uint64_t key, uint32_t missing);
@@ -69,7 +77,7 @@ mo_table_get(const mo_table *table, uint64_t key, uint32_t missing);
 static inline int
 mo_table_add(mo_table *table, uint64_t key, uint32_t value)
 {
-    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+    if (mo_table_reserve(table) < 0) {
         return -1;
     }
     key = key != 0 ? key : 1;
@@ -90,7 +98,7 @@ mo_table_add(mo_table *table, uint64_t key, uint32_t value)
 static inline uint32_t *
 mo_table_value(mo_table *table, uint64_t key)
 {
-    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+    if (mo_table_reserve(table) < 0) {
         return NULL;
     }
     key = key != 0 ? key : 1;
@@ -105,7 +113,7 @@ mo_table_value(mo_table *table, uint64_t key)
 static inline uint64_t *
 mo_table_noted(mo_table *table, uint64_t key)
 {
-    if (table->used >= table->capacity / 8 * 5 && mo_table_grow(table) < 0) {
+    if (mo_table_reserve(table) < 0) {
         return NULL;
     }
     uint64_t *there = &table->keys[mo_table_slot(table, key)];
