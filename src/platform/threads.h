@@ -23,8 +23,9 @@ mo_threads_available(void);
 void
 mo_threads_run(int threads, void (*work)(void *context, int i), void *context);
 
-/* The calling thread's number for the system; 0 where that does not tell which
- * it has. */
+/* Only Linux tells which threads there are. */
+#ifdef __linux__
+/* The calling thread's number for the system. */
 unsigned long
 mo_threads_native_id(void);
 
@@ -33,5 +34,18 @@ mo_threads_native_id(void);
  * longer than some 0.1 s, as the number may be another's by now. */
 void
 mo_threads_wait_gone(unsigned long native_id);
+#else
+static inline unsigned long
+mo_threads_native_id(void)
+{
+    return 0;
+}
+
+static inline void
+mo_threads_wait_gone(unsigned long native_id)
+{
+    (void)native_id;
+}
+#endif
 
 #endif

@@ -106,16 +106,4 @@ mo_threads_wait_gone(unsigned long native_id)
         (void)nanosleep(&pause, NULL);
     }
 }
-#else
-unsigned long
-mo_threads_native_id(void)
-{
-    return 0;
-}
-
-void
-mo_threads_wait_gone(unsigned long native_id)
-{
-    (void)native_id;
-}
 #endif

@@ -64,15 +64,3 @@ mo_threads_run(int threads, void (*work)(void *context, int i), void *context)
         (void)CloseHandle(helpers[i].thread);
     }
 }
-
-unsigned long
-mo_threads_native_id(void)
-{
-    return 0;
-}
-
-void
-mo_threads_wait_gone(unsigned long native_id)
-{
-    (void)native_id;
-}
