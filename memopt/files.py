@@ -5,6 +5,11 @@ import os
 from pathlib import Path
 
 
+def place(name: str) -> Path:
+    """Where a name leads, wherever the program goes; a link stays one."""
+    return Path(os.path.realpath(name))
+
+
 def unwritable(path: Path) -> str | None:
     """Why a file cannot be written, said before there is what it is to have."""
     try:
@@ -24,7 +29,7 @@ def unwritable(path: Path) -> str | None:
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all, a device as it is.
 
-    A link would be replaced: ``path`` is where it leads.
+    A link would be replaced: ``path`` is a ``place``.
     """
     if _is_device(path):
         path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -69,8 +69,7 @@ def outputs(options: argparse.Namespace) -> list[Output]:
         ("--html", options.html, Report.to_html),
     )
     return [
-        # A link stays one.
-        Output(option, name, None if name == "-" else Path(os.path.realpath(name)), f)
+        Output(option, name, None if name == "-" else files.place(name), f)
         for option, name, f in wanted
         if name is not None
     ]

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from memopt import files
@@ -68,17 +67,12 @@ class _Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _path(target: str) -> Path:
-    """A link stays one."""
-    return Path(os.path.realpath(target))
-
-
 def _write_json(target: str, figures: dict[str, Any]) -> None:
     text = json.dumps(figures, indent=2) + "\n"
     if target == "-":
         print(text, end="", flush=True)
     else:
-        files.write(_path(target), text)
+        files.write(files.place(target), text)
 
 
 def _chosen(names: list[str] | None) -> list[Scenario]:
@@ -118,7 +112,7 @@ def main(options: argparse.Namespace) -> int:
     """
     target = options.json
     if target not in (None, "-"):
-        reason = files.unwritable(_path(target))
+        reason = files.unwritable(files.place(target))
         if reason is not None:
             return _fail(f"--json {target}: {reason}")
     try:
