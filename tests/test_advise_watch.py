@@ -23,6 +23,17 @@ SOON = 60.0  # seconds, however slow the machine is
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
+# What programs of their own begin with: none hangs for ever.
+WAITS = """
+import faulthandler, time
+faulthandler.dump_traceback_later(120, exit=True)
+def wait_for_a_look(looks):
+    count = len(looks)
+    while len(looks) == count:
+        time.sleep(0.001)
+"""
+
+
 class Looks:
     """Counts the looks of a watch."""
 
@@ -320,9 +331,9 @@ def test_a_script_gets_what_its_handlers_raise_as_it_forks(tmp_path: Path) -> No
 @not_with_asan  # whose locks stay held in a child of several threads
 def test_threads_that_fork_at_once() -> None:
     said = run_in_fresh_process(
-        """
-import faulthandler, os, sys, threading, time, warnings
-faulthandler.dump_traceback_later(120, exit=True)
+        WAITS
+        + """
+import os, sys, threading, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 from memopt.advisor.watch import Watch
 looks = []
@@ -342,9 +353,7 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-count = len(looks)
-while len(looks) == count:
-    time.sleep(0.001)
+wait_for_a_look(looks)
 watch.stop()
 print(watch._lives.locked())
 """
@@ -445,9 +454,9 @@ print(len(gone), gc.isenabled())
 def test_a_fork_does_not_wait_for_ever() -> None:
     """Nor does what it did not wait for end what was begun after it."""
     said = run_in_fresh_process(
-        """
-import faulthandler, threading, time
-faulthandler.dump_traceback_later(120, exit=True)
+        WAITS
+        + """
+import threading
 from memopt import _memopt
 from memopt.advisor import watch as module
 looks, lock, looking = [], threading.Lock(), threading.Event()
@@ -467,9 +476,7 @@ with lock:
 while watch.is_ending:  # the one that was told to
     time.sleep(0.001)
 for _ in range(3):
-    count = len(looks)
-    while len(looks) == count:
-        time.sleep(0.001)
+    wait_for_a_look(looks)
 watch.stop()
 print(watch._lives.locked())
 """
